@@ -1,0 +1,58 @@
+/* counts.h - the counters of one slot of time, and their packed form.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef RETRYWATCH_AGGREGATOR_COUNTS_H
+#define RETRYWATCH_AGGREGATOR_COUNTS_H
+
+#include "aggregator/outcome.h"
+#include "aggregator/span.h"
+#include "aggregator/status.h"
+
+/* Indexes into struct counts. The order is that of the packed form: only append. */
+enum count {
+    COUNT_ATTEMPTS,           /* every event */
+    COUNT_RETRIES,            /* attempt_number 2 and up; first attempts are the rest */
+    COUNT_FAILURES,           /* result_category failure only */
+    COUNT_FIRST_UNITS,        /* units of first attempts */
+    COUNT_RETRY_UNITS,        /* units of retries */
+    COUNT_USAGE_UNAVAILABLE,  /* events whose units are not known */
+    COUNT_LATE,               /* events older than S of the log time when they were counted */
+    COUNT_TOO_LATE,           /* half-hours only: events in no slot, by the log time they came at */
+    COUNT_BASE,               /* the counters up to here are those of views */
+    COUNT_CAUSE = COUNT_BASE, /* retries by enum retry_cause ... */
+    COUNT_CAUSE_NULL = COUNT_CAUSE + CAUSE_COUNT,              /* ... and with a null cause */
+    COUNT_ERROR,                                               /* errors by enum error_category */
+    COUNT_LAYER = COUNT_ERROR + ERROR_COUNT,                   /* retries by enum retry_layer */
+    COUNT_DECISION = COUNT_LAYER + LAYER_COUNT,                /* attempts by enum retry_decision */
+    COUNT_NO_WORKLOAD = COUNT_DECISION + RETRY_DECISION_COUNT, /* retries without workload, */
+    COUNT_NO_ENVIRONMENT,                                      /* without environment, */
+    COUNT_NO_CLASS,                                            /* without request class */
+    COUNT_NUMBER
+};
+
+/* All counters are 64-bit and stop at UINT64_MAX. */
+struct counts {
+    uint64_t n[COUNT_NUMBER];
+    int64_t first_offset; /* smallest offset counted; -1 when none */
+    int64_t last_offset;  /* largest offset counted; -1 when none */
+};
+
+void counts_init(struct counts *counts);
+
+/** Add what other has; offsets become the smallest and the largest of both. */
+void counts_add(struct counts *counts, const struct counts *other);
+
+/** a + b, at most UINT64_MAX. */
+uint64_t count_sum(uint64_t a, uint64_t b);
+
+/* Version byte, mask of the counters that are not zero (varint), those counters (varints); then,
+ * when there are offsets, the first and the difference to the last (varints). */
+#define COUNTS_PACKED_MAX (1 + 10 + 10 * COUNT_NUMBER + 20)
+
+/** Pack into bytes[COUNTS_PACKED_MAX]; returns the size. */
+size_t counts_pack(const struct counts *counts, uint8_t *bytes);
+
+/** Errors: STATUS_REFUSED for bytes that counts_pack() never wrote; counts untouched. */
+enum status counts_unpack(struct span bytes, struct counts *counts) MUST_CHECK;
+
+#endif

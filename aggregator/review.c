@@ -1,0 +1,3 @@
+/* review.c - the life of one review: clear, open, covered, decided.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

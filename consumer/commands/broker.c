@@ -1,0 +1,3 @@
+/* broker.c - the command broker.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

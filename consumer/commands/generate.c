@@ -1,0 +1,3 @@
+/* generate.c - the command generate.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

@@ -1,0 +1,3 @@
+/* owner.c - the command owner.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

@@ -1,0 +1,3 @@
+/* owners.c - the command owners.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

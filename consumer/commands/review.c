@@ -1,0 +1,3 @@
+/* review.c - the command review.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

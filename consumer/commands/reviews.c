@@ -1,0 +1,3 @@
+/* reviews.c - the command reviews.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

@@ -1,0 +1,3 @@
+/* run.c - the command run.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

@@ -1,0 +1,97 @@
+/* config.h - what can be configured: one table drives parsing, help, --print-config and docs.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef RETRYWATCH_CONSUMER_CONFIG_H
+#define RETRYWATCH_CONSUMER_CONFIG_H
+
+#include "aggregator/evidence.h"
+#include "aggregator/partition.h"
+#include "aggregator/rule.h"
+#include "codec/decoder.h"
+#include "consumer/log.h"
+
+enum delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
+
+/* Any librdkafka property: `kafka:` for every client, kafka.consumer, kafka.producer for one. */
+enum kafka_scope { KAFKA_ALL, KAFKA_CONSUMER, KAFKA_PRODUCER };
+
+struct kafka_property {
+    enum kafka_scope scope;
+    char *name, *value;
+};
+
+/* Owned strings; never NULL, "" when not set. */
+struct config {
+    struct kafka_property *kafka;
+    size_t kafka_count;
+    char *group;    /* consumer group and base of the transactional.id */
+    char *instance; /* "": a fresh one each start; set: also group.instance.id */
+    enum delivery delivery;
+    struct {
+        char *outcomes, *decisions, *reviews, *rejected;
+    } topics;
+    struct {
+        char *url, *prefix, *username, *password;
+        int64_t state_ttl_ms, timeout_ms;
+    } redis;
+    struct {
+        char *registry, *outcome; /* URL; path of a schema file */
+        char *username, *password;
+        int64_t unknown_wait_ms;
+    } schema;
+    struct {
+        enum input_format format;
+    } input;
+    struct {
+        int64_t max_events, max_updates, linger_ms;
+        int64_t commit_interval_ms;  /* offsets alone, when there is nothing to publish: 3 s */
+        int64_t publish_interval_ms; /* least time between transactions under load: 100 ms */
+    } batch;
+    uint32_t group_by; /* bits of enum dimension */
+    struct rule rule;
+    struct limits limits;
+    int64_t record_bytes; /* limits.record_bytes */
+    struct configured_evidence *evidence;
+    size_t evidence_count;
+    struct {
+        int64_t max_per_second;
+    } views;
+    struct {
+        char *listen;
+    } http;
+    struct {
+        enum log_level level;
+        enum log_format format;
+    } log;
+    char version[17]; /* config_version of packets: hash of what counting and the rule depend on */
+    char layout[17];  /* hash of what the stored state depends on: group_by, slot widths, ... */
+};
+
+/* What the command line says beside the file. */
+struct config_sources {
+    const char *path;        /* NULL: defaults */
+    const char *const *sets; /* "group=x", sets[set_count] */
+    size_t set_count;
+};
+
+/**
+ * Defaults, then the file, then RETRYWATCH_* of the environment, then --set.
+ *
+ * errors: every error at once, a line each with file, line, key and what is allowed, on stderr.
+ * Errors: STATUS_BAD_CONFIG. Returns owned in *out (config_destroy()).
+ */
+enum status config_load(
+        const struct config_sources *sources, struct config **out, struct error *error) MUST_CHECK;
+void config_destroy(struct config *config);
+
+/** The effective configuration as YAML, secrets as "***" (--print-config). */
+void config_print(const struct config *config);
+
+/** docs/config.md and the example file, from the table. */
+void config_print_docs(void);
+void config_print_example(void);
+
+/** The value of a librdkafka property that applies to scope, or NULL. */
+const char *config_kafka(const struct config *config, enum kafka_scope scope, const char *name);
+
+#endif

@@ -1,0 +1,3 @@
+/* config_print.c - the configuration table as YAML and as documentation.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

@@ -1,0 +1,3 @@
+/* digest.c - SHA-256 by OpenSSL.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

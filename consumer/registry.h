@@ -1,0 +1,24 @@
+/* registry.h - writer schemas from a Confluent-compatible schema registry, by HTTP.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef RETRYWATCH_CONSUMER_REGISTRY_H
+#define RETRYWATCH_CONSUMER_REGISTRY_H
+
+#include "codec/decoder.h"
+#include "consumer/clock.h"
+#include "consumer/config.h"
+
+struct registry;
+
+/** Nothing is asked yet. Returns owned. */
+struct registry *registry_new(const struct config *config, const struct clock *clock);
+void registry_destroy(struct registry *registry);
+
+/**
+ * A schema_fetch (codec/decoder.h). GET /schemas/ids/<id>, at most one request a second and id.
+ * Unreachable or 5xx: STATUS_SCHEMA_WAIT for as long as it takes. Not found: STATUS_SCHEMA_WAIT,
+ * and STATUS_UNKNOWN_SCHEMA once it has been so for schema.unknown_wait.
+ */
+enum status registry_fetch(void *registry, int64_t id, char **json, struct error *error);
+
+#endif

@@ -1,0 +1,3 @@
+/* source_kafka.c - records from Kafka by librdkafka.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */

@@ -1,0 +1,3 @@
+/* store_redis.c - the state of partitions in Redis.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
