@@ -1,1 +1,2 @@
 # Tests: consumer.
+retrywatch_test(unit digest consumer)
