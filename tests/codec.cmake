@@ -1,1 +1,3 @@
 # Tests: codec.
+retrywatch_test(unit forbidden codec)
+retrywatch_test(unit url codec)
