@@ -1,1 +1,21 @@
-# Tests: integration.
+# Tests: integration, against Apache Kafka and Redis as others built them.
+set(fixtures ${CMAKE_CURRENT_BINARY_DIR}/fixtures)
+set(venv ${PROJECT_SOURCE_DIR}/build/venv)
+set(support ${CMAKE_CURRENT_SOURCE_DIR}/support)
+
+add_test(NAME integration.start COMMAND ${support}/fixtures.sh start ${fixtures} ${venv})
+add_test(NAME integration.stop COMMAND ${support}/fixtures.sh stop ${fixtures} ${venv})
+set_tests_properties(integration.start PROPERTIES
+    FIXTURES_SETUP brokers LABELS integration TIMEOUT 600)
+set_tests_properties(integration.stop PROPERTIES
+    FIXTURES_CLEANUP brokers LABELS integration TIMEOUT 60)
+
+# integration_test(<name> <timeout in seconds>): integration/test_<name>.py, skipped without Java.
+function(integration_test name timeout)
+    add_test(NAME integration.${name}
+        COMMAND ${support}/python.sh ${venv} ${CMAKE_CURRENT_SOURCE_DIR}/integration/test_${name}.py)
+    set_tests_properties(integration.${name} PROPERTIES
+        FIXTURES_REQUIRED brokers LABELS integration TIMEOUT ${timeout} SKIP_RETURN_CODE 77
+        ENVIRONMENT "RETRYWATCH=$<TARGET_FILE:retrywatch>;RETRYWATCH_FIXTURES=${fixtures}")
+endfunction()
+

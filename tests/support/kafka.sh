@@ -7,6 +7,7 @@
 #                           prints host:port once it takes requests
 #   kafka.sh stop DIR       stop it (SIGTERM, then SIGKILL)
 #   kafka.sh kill DIR       kill it at once (SIGKILL)
+#   kafka.sh address DIR    print host:port of the one that runs on DIR; exit 1 if none does
 #   kafka.sh have           exit 0 if Java and Maven are here
 #
 # DIR/server.log says what went wrong. KAFKA_HEAP sets the broker's memory.
@@ -142,7 +143,7 @@ stop() {
 command=${1:-}
 dir=${2:-}
 case $command in
-start | stop | kill)
+start | stop | kill | address)
     [ -n "$dir" ] || { echo "usage: kafka.sh $command DIR" >&2; exit 2; }
     mkdir -p "$dir"
     dir=$(cd "$dir" && pwd)
@@ -153,9 +154,10 @@ have) have ;;
 fetch) fetch ;;
 start) start ;;
 stop) stop ;;
+address) alive && cat "$dir/address" ;;
 kill) alive && kill -9 "$(cat "$dir/pid")" ;;
 *)
-    sed -n '4,12s/^# \{0,1\}//p' "$0" >&2
+    sed -n '4,13s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

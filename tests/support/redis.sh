@@ -5,6 +5,7 @@
 #   redis.sh start DIR [--option value]...   start it on DIR (again: same port, same data), with
 #                                            any option of redis-server; prints redis://host:port/0
 #   redis.sh stop DIR                        stop it, saving nothing that is not saved yet
+#   redis.sh address DIR                     print the URL of the one that runs on DIR; else exit 1
 #   redis.sh kill DIR                        kill it at once (SIGKILL)
 set -euo pipefail
 
@@ -51,7 +52,7 @@ stop() {
 command=${1:-}
 dir=${2:-}
 if [ -z "$dir" ]; then
-    sed -n '5,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '5,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 mkdir -p "$dir"
@@ -60,6 +61,7 @@ shift 2
 case $command in
 start) start "$@" ;;
 stop) stop ;;
+address) alive && echo "redis://127.0.0.1:$(cat "$dir/port")/0" ;;
 kill) alive && kill -9 "$(cat "$dir/pid")" ;;
-*) echo "redis.sh: start, stop or kill" >&2; exit 2 ;;
+*) echo "redis.sh: start, stop, address or kill" >&2; exit 2 ;;
 esac

@@ -1,0 +1,354 @@
+"""What integration tests share: brokers, topics, the service as a child, and clients of others.
+
+The clients are fastavro, confluent-kafka and redis alone, so that what they see is what any client
+would see. Every child dies with the test, and no test waits without a limit.
+SPDX-License-Identifier: Apache-2.0
+"""
+import atexit
+import ctypes
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+SUPPORT = Path(__file__).resolve().parent
+ROOT = SUPPORT.parent.parent
+BINARY = os.environ.get("RETRYWATCH", str(ROOT / "build/dev/consumer/retrywatch"))
+FIXTURES = Path(os.environ.get("RETRYWATCH_FIXTURES", ROOT / "build/dev/tests/fixtures"))
+SKIPPED = 77
+
+
+def skip(reason):
+    """Ends the test as skipped; with CI=true that is a failure."""
+    print("skipped:", reason)
+    sys.exit(1 if os.environ.get("CI") == "true" else SKIPPED)
+
+
+if subprocess.run([SUPPORT / "kafka.sh", "have"]).returncode != 0:
+    skip("needs Java and Maven for Apache Kafka (packages of section [kafka])")
+
+import fastavro  # noqa: E402
+import redis  # noqa: E402
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition  # noqa: E402
+from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
+
+
+def die_with_parent():
+    """In a child, before exec: SIGKILL when the test ends, however it ends."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def check(condition, *what):
+    """An assertion that says what it saw, and that no flag switches off."""
+    if not condition:
+        raise AssertionError(" ".join(str(part) for part in what))
+
+
+def equal(got, want, what):
+    check(got == want, f"{what}: got {got!r}, want {want!r}")
+
+
+def wait_until(condition, timeout, what):
+    """The first true value of condition(), polled; fails after timeout seconds."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        check(time.monotonic() < end, f"not within {timeout} s: {what}")
+        time.sleep(0.1)
+
+
+def stay(condition, seconds, what):
+    """Fails if condition() turns false within some seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        check(condition(), f"did not stay so for {seconds} s: {what}")
+        time.sleep(0.1)
+
+
+def temporary(name):
+    path = Path(tempfile.mkdtemp(prefix=f"retrywatch-{name}-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def schema(part):
+    """The parsed .avsc whose record's name contains part."""
+    for path in sorted((ROOT / "codec/schema").glob("*.avsc")):
+        text = json.loads(path.read_text())
+        if part in text["name"]:
+            return fastavro.parse_schema(text)
+    raise AssertionError(f"no schema for {part}")
+
+
+def avro(record, parsed, schema_id=1):
+    """A record in the Confluent frame."""
+    out = io.BytesIO(struct.pack(">bI", 0, schema_id))
+    out.seek(5)
+    fastavro.schemaless_writer(out, parsed, record)
+    return out.getvalue()
+
+
+def unavro(value, parsed):
+    check(value[:1] == b"\0", "no Confluent frame:", value[:8])
+    body = io.BytesIO(value[5:])
+    record = fastavro.schemaless_reader(body, parsed, None)
+    equal(body.read(), b"", "bytes after the record")
+    return record
+
+
+class Server:
+    """A private Kafka or Redis of one test, to stop and start at will."""
+
+    def __init__(self, kind, *options):
+        self.script, self.options = SUPPORT / f"{kind}.sh", options
+        self.dir = temporary(kind)
+        self.address = self.start()
+        atexit.register(self.run, "stop")
+
+    def run(self, command, *options):
+        return subprocess.run([self.script, command, self.dir, *options], check=True,
+                              stdout=subprocess.PIPE, text=True, timeout=120).stdout.strip()
+
+    def start(self):
+        return self.run("start", *self.options)
+
+    def stop(self):
+        self.run("stop")
+
+
+def shared(kind):
+    """The address of the Kafka or Redis that the CTest fixture started, else of a fresh one."""
+    folder = FIXTURES / kind
+    try:
+        address = subprocess.run([SUPPORT / f"{kind}.sh", "address", folder], check=True,
+                                 stdout=subprocess.PIPE, text=True).stdout.strip()
+    except subprocess.CalledProcessError:
+        return Server(kind).address
+    return address
+
+
+class Bed:
+    """One test's topics, keys and files, apart from those of any other test."""
+
+    def __init__(self, name, kafka=None, redis_url=None, partitions=4, create=True, **config):
+        self.suffix = f"{name}-{uuid.uuid4().hex[:8]}"
+        self.dir = temporary(name)
+        self.kafka = kafka or shared("kafka")
+        self.redis_url = redis_url or shared("redis")
+        self.redis = redis.Redis.from_url(self.redis_url, decode_responses=True)
+        self.partitions = partitions
+        self.prefix = f"rw-{self.suffix}"
+        self.topics = {key: f"{topic}-{self.suffix}" for key, topic in {
+            "outcomes": "request-outcomes", "decisions": "cost-owner-decisions",
+            "reviews": "review-required", "rejected": "request-outcomes-rejected"}.items()}
+        self.config = {
+            "kafka": {"bootstrap.servers": self.kafka},
+            "group": f"retrywatch-{self.suffix}",
+            "topics": self.topics,
+            "redis": {"url": self.redis_url, "prefix": self.prefix},
+        }
+        for key, value in config.items():
+            self.config[key] = {**self.config[key], **value} \
+                if isinstance(self.config.get(key), dict) else value
+        self.path = self.write_config(self.config)
+        self.children = []
+        if create:
+            self.create_topics()
+
+    def write_config(self, config, name="retrywatch.yaml"):
+        """JSON is YAML."""
+        path = self.dir / name
+        path.write_text(json.dumps(config, indent=2))
+        return path
+
+    def create_topics(self):
+        admin = AdminClient({"bootstrap.servers": self.kafka})
+        topics = [
+            NewTopic(self.topics["outcomes"], self.partitions, 1),
+            NewTopic(self.topics["decisions"], 1, 1, config={"cleanup.policy": "compact"}),
+            NewTopic(self.topics["reviews"], 2, 1),
+            NewTopic(self.topics["rejected"], 2, 1),
+        ]
+        for future in admin.create_topics(topics).values():
+            future.result(30)
+
+    def command(self, *arguments, timeout=60, want=0, config=None):
+        """Runs a command of the binary to its end; returns what it printed and said."""
+        done = subprocess.run([BINARY, *arguments], stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.PIPE, timeout=timeout,
+                              preexec_fn=die_with_parent)
+        equal(done.returncode, want, f"exit code of {arguments}: {done.stdout}{done.stderr}")
+        return done
+
+    def json(self, *arguments):
+        return json.loads(self.command(*arguments, "--config", self.path,
+                                       "--output", "json").stdout)
+
+    def service(self, *arguments, config=None):
+        child = Service(self, config or self.path, arguments)
+        self.children.append(child)
+        return child
+
+    def producer(self, **config):
+        return Producer({"bootstrap.servers": self.kafka, "linger.ms": 20,
+                         "queue.buffering.max.messages": 500000, **config})
+
+    def produce(self, records):
+        """Produces (key, value, timestamp_ms, partition or None), keyed as Kafka's Java client."""
+        producer, failed = self.producer(partitioner="murmur2_random"), []
+        for key, value, timestamp_ms, partition in records:
+            where = {} if partition is None else {"partition": partition}
+            while True:
+                try:
+                    producer.produce(self.topics["outcomes"], key=key, value=value,
+                                     timestamp=timestamp_ms, **where,
+                                     on_delivery=lambda e, _: failed.append(e) if e else None)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        equal(producer.flush(60), 0, "messages left in the producer")
+        equal(failed, [], "delivery errors")
+
+    def read(self, topic):
+        """Every committed record of a topic, to its end."""
+        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": uuid.uuid4().hex,
+                             "isolation.level": "read_committed", "enable.auto.commit": False,
+                             "enable.partition.eof": True})
+        name = self.topics[topic]
+        partitions = list(consumer.list_topics(name, timeout=20).topics[name].partitions)
+        consumer.assign([TopicPartition(name, number, 0) for number in partitions])
+        records, ended, limit = [], set(), time.monotonic() + 60
+        while len(ended) < len(partitions):
+            check(time.monotonic() < limit, f"the end of {name} was not reached")
+            message = consumer.poll(0.5)
+            if message is None:
+                continue
+            if message.error():
+                ended.add(message.partition())
+            else:
+                records.append(message)
+        consumer.close()
+        return records
+
+    def reviews(self):
+        """(message, headers, record) of each published review."""
+        parsed = schema("review_required")
+        return [(message, headers(message), unavro(message.value(), parsed))
+                for message in self.read("reviews")]
+
+    def committed(self):
+        """partition → (offset, metadata) of the service's group."""
+        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": self.config["group"],
+                             "enable.auto.commit": False, "isolation.level": "read_committed"})
+        found = consumer.committed([TopicPartition(self.topics["outcomes"], number)
+                                    for number in range(self.partitions)], timeout=30)
+        consumer.close()
+        return {one.partition: (one.offset, one.metadata) for one in found}
+
+    def ends(self):
+        """partition → the offset after its last record."""
+        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": uuid.uuid4().hex})
+        found = {number: consumer.get_watermark_offsets(
+            TopicPartition(self.topics["outcomes"], number), timeout=20)[1]
+            for number in range(self.partitions)}
+        consumer.close()
+        return found
+
+    def wait_committed(self, timeout=60):
+        """Until the group has committed the whole input; the marks of transactions do not count."""
+        ends = self.ends()
+
+        def caught_up():
+            for child in self.children:
+                child.check_alive()
+            done = self.committed()
+            return all(done[number][0] >= end for number, end in ends.items() if end > 0)
+        wait_until(caught_up, timeout, "the group committed the whole input")
+
+    def owner(self, name):
+        """The owner's view; numbers as numbers."""
+        return {field: int(value) if re.fullmatch(r"-?\d+", value) else value
+                for field, value in self.redis.hgetall(f"{self.prefix}:view:owner:{name}").items()}
+
+
+def headers(message):
+    return {name: value.decode() for name, value in message.headers() or []}
+
+
+class Service:
+    """`retrywatch run` as a child, its log in a file."""
+
+    def __init__(self, bed, config, arguments):
+        self.log_path = bed.dir / f"run-{len(bed.children)}.log"
+        self.log_file = self.log_path.open("w")
+        self.process = subprocess.Popen([BINARY, "run", "--config", config, *arguments],
+                                        stdout=self.log_file, stderr=subprocess.STDOUT,
+                                        preexec_fn=die_with_parent)
+        self.over = False
+        atexit.register(self.show_log)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def show_log(self):
+        """At the end of a test: the log's last lines, for whoever has to find out why."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.log_path.exists():
+            lines = self.log().splitlines()
+            print(f"--- {self.log_path.name}: {len(lines)} lines, the last of them:")
+            print("\n".join(lines[-40:]))
+
+    def check_alive(self):
+        if not self.over:
+            check(self.process.poll() is None,
+                  f"the service ended with {self.process.returncode}")
+
+    def wait_log(self, pattern, timeout=30):
+        return wait_until(lambda: re.search(pattern, self.log()), timeout, f"log has {pattern}")
+
+    def kill(self):
+        self.over = True
+        self.process.kill()
+        self.process.wait(10)
+
+    def wait(self, want, timeout=60):
+        """Its own end, with this exit code."""
+        self.over = True
+        equal(self.process.wait(timeout), want, "exit code of the service")
+
+    def stop(self, timeout=60):
+        """SIGTERM: it drains, and says that all was well."""
+        self.check_alive()
+        self.process.send_signal(signal.SIGTERM)
+        self.wait(0, timeout)
+
+
+def limit_seconds(seconds):
+    """A hard end, below that of CTest, so that children go and the log is shown."""
+    def over(_signal, _frame):
+        raise TimeoutError(f"the test took more than {seconds} s")
+    signal.signal(signal.SIGALRM, over)
+    signal.alarm(seconds)
+
+
+def run(tests, seconds=150):
+    """Runs test functions one by one and says which; the first failure ends it."""
+    limit_seconds(seconds)
+    for test in tests:
+        start = time.monotonic()
+        print(f"[ RUN      ] {test.__name__}", flush=True)
+        test()
+        print(f"[       OK ] {test.__name__} ({time.monotonic() - start:.1f} s)", flush=True)
