@@ -118,7 +118,9 @@ buffer_span(const struct buffer *buffer)
 struct reader
 reader_of(struct span bytes)
 {
-    return (struct reader){bytes.data, bytes.data + bytes.size, false};
+    /* Null has no end to point to. */
+    return (struct reader){
+            bytes.data, bytes.size != 0 ? bytes.data + bytes.size : bytes.data, false};
 }
 
 uint8_t
