@@ -1,3 +1,538 @@
 /* loop.c - the service loop: read, decode, count, store, publish, commit.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "codec/review_codec.h"
+#include "consumer/loop_internal.h"
+
+#include "consumer/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define WAIT_MS 100         /* for a first record, when there is nothing to do */
+#define SCHEMA_WAIT_MS 1000 /* before a record whose schema is not known is looked at again */
+#define TICK_MS 1000        /* between two ticks of an idle partition */
+#define CHECK_MS 1000       /* between two looks for a foreign `applied` */
+#define PROGRESS_MS 30000   /* between two lines about progress */
+#define REJECTED_MAX 10000  /* rejected records that wait for one transaction */
+
+int64_t
+loop_now(const struct loop *loop)
+{
+    return loop->options.clock->monotonic_ms(loop->options.clock);
+}
+
+int64_t
+loop_wall(const struct loop *loop)
+{
+    return loop->options.clock->wall_ms(loop->options.clock);
+}
+
+struct claim *
+loop_find(struct loop *loop, int32_t partition)
+{
+    for (size_t i = 0; i < loop->claim_count; i++) {
+        if (loop->claims[i]->partition == partition) {
+            return loop->claims[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- what the source tells ------------------------------------------------------------------- */
+
+static void
+drop_claim(struct loop *loop, int32_t partition)
+{
+    for (size_t i = 0; i < loop->claim_count; i++) {
+        if (loop->claims[i]->partition == partition) {
+            claim_destroy(loop->claims[i]);
+            loop->claims[i] = loop->claims[--loop->claim_count];
+            return;
+        }
+    }
+}
+
+static void
+on_assigned(void *context, const int32_t *partitions, size_t count)
+{
+    struct loop *loop = context;
+
+    for (size_t i = 0; i < count; i++) {
+        struct claim *claim = claim_new(partitions[i]);
+
+        log_info("assigned", "partition=%" PRId32, partitions[i]);
+        drop_claim(loop, partitions[i]);
+        claim_reload(claim, loop_now(loop), 0);
+        loop->claims = memory_grow(
+                loop->claims, loop->claim_count, &loop->claim_capacity, sizeof(*loop->claims));
+        loop->claims[loop->claim_count++] = claim;
+    }
+    /* Those that were kept are compared with what is stored, too: who knows what happened in
+     * between. It costs little while memory is still what is stored. */
+    loop_reload_all(loop, 0);
+}
+
+/* What is stored may go out now, so that the next owner need not begin with it. Best effort. */
+static void
+publish_before_revoke(struct loop *loop, const int32_t *partitions, size_t count)
+{
+    struct claim **claims = memory_new(count, sizeof(struct claim *));
+    struct error error = {0};
+    size_t running = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct claim *claim = loop_find(loop, partitions[i]);
+
+        if (claim != NULL && claim->state != CLAIM_LOADING) {
+            claims[running++] = claim;
+        }
+    }
+    if (loop_publish(loop, claims, running, &error) != STATUS_OK) {
+        log_info("revoked", "published=no error=\"%s\"", error.text);
+    }
+    free(claims);
+}
+
+static void
+on_revoked(void *context, const int32_t *partitions, size_t count, bool lost)
+{
+    struct loop *loop = context;
+
+    if (!lost) {
+        publish_before_revoke(loop, partitions, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        log_info("revoked", "partition=%" PRId32 " lost=%d", partitions[i], lost);
+        drop_claim(loop, partitions[i]);
+    }
+}
+
+/* ---- trouble --------------------------------------------------------------------------------- */
+
+void
+loop_reload(struct loop *loop, struct claim *claim, int64_t ms)
+{
+    struct error error = {0};
+
+    if (claim->state == CLAIM_RUNNING &&
+            loop->source->ops->pause(loop->source, claim->partition, &error) != STATUS_OK) {
+        log_warn("pause", "partition=%" PRId32 " error=\"%s\"", claim->partition, error.text);
+    }
+    claim_reload(claim, loop_now(loop), ms);
+}
+
+void
+loop_reload_all(struct loop *loop, int64_t ms)
+{
+    for (size_t i = 0; i < loop->claim_count; i++) {
+        if (loop->claims[i]->state != CLAIM_LOADING) {
+            loop_reload(loop, loop->claims[i], ms);
+        }
+    }
+}
+
+/* What the store answered. A partition that was fenced is looked at again; a store that is down
+ * concerns all. */
+static enum status
+store_failed(struct loop *loop, struct claim *claim, enum status status, struct error *error)
+{
+    if (status_disposition(status) == DISPOSE_EXIT) {
+        return status;
+    }
+    log_warn("exec", "partition=%" PRId32 " status=\"%s\" error=\"%s\"", claim->partition,
+            status_text(status), error->text);
+    if (status == STATUS_FENCED) {
+        loop_reload(loop, claim, -1);
+    } else {
+        loop_reload_all(loop, -1);
+    }
+    return STATUS_OK;
+}
+
+enum status
+loop_exec(struct loop *loop, struct claim *claim, struct error *error)
+{
+    const uint64_t serial = claim->applied.serial;
+    const enum status status = claim_exec(claim, &loop->context, loop_wall(loop), error);
+
+    if (status != STATUS_OK) {
+        return store_failed(loop, claim, status, error);
+    }
+    loop->metrics.execs += 1;
+    claim->checked_ms = loop_now(loop);
+    if (claim->applied.serial != serial) {
+        loop_show_reviews(loop, claim, claim->pending.count - (claim->applied.serial - serial));
+    }
+    return STATUS_OK;
+}
+
+/* ---- one record ------------------------------------------------------------------------------ */
+
+static void
+reject(struct loop *loop, struct claim *claim, const struct record *record, enum status reason,
+        int64_t schema_id, const struct error *error)
+{
+    claim_reject(claim, &loop->context, record, reason, error->text, schema_id);
+    loop->metrics.rejected[reason] += 1;
+    log_warn("rejected", "partition=%" PRId32 " offset=%" PRId64 " reason=%s detail=\"%s\"",
+            record->partition, record->offset, status_text(reason), error->text);
+}
+
+/* A record below `applied` is counted already; only its rejection may have to be made again. */
+static enum status
+replay_record(struct loop *loop, struct claim *claim, const struct record *record,
+        enum status verdict, int64_t schema_id, struct error *error)
+{
+    if (record->offset == claim->applied.offset - 1 && claim->applied.last_record_ms != TIME_NULL &&
+            (record->timestamp_ms != claim->applied.last_record_ms ||
+                    XXH3_64bits(record->value.data, record->value.size) !=
+                            claim->applied.last_checksum)) {
+        return error_set(error, STATUS_REFUSED,
+                "partition %" PRId32 ": the record at offset %" PRId64
+                " is not the one that was counted: the topic was made anew; run `retrywatch "
+                "rebuild`",
+                record->partition, record->offset);
+    }
+    if (status_disposition(verdict) == DISPOSE_REJECT && verdict != STATUS_UNKNOWN_SCHEMA &&
+            record->offset >= claim->committed && !claim_has_verdict(claim, record->offset)) {
+        reject(loop, claim, record, verdict, schema_id, error);
+    }
+    return STATUS_OK;
+}
+
+static void
+count_record(struct loop *loop, struct claim *claim, const struct record *record,
+        const struct outcome *outcome, enum status verdict, int64_t schema_id, struct error *error)
+{
+    if (record->timestamp_ms >= 0) {
+        partition_record(claim->fold, record->offset, record->timestamp_ms);
+    }
+    if (verdict == STATUS_OK) {
+        partition_count(claim->fold, outcome);
+        loop->metrics.events += 1;
+    } else {
+        reject(loop, claim, record, verdict, schema_id, error);
+    }
+    claim->last = record;
+}
+
+/* The schema is not known yet: the partition stands still at this record. */
+static void
+wait_for_schema(struct loop *loop, struct claim *claim, const struct record *record,
+        const struct error *error)
+{
+    log_warn("schema", "partition=%" PRId32 " offset=%" PRId64 " error=\"%s\"", record->partition,
+            record->offset, error->text);
+    loop_reload(loop, claim, SCHEMA_WAIT_MS);
+    claim->state = CLAIM_WAITING;
+}
+
+static enum status
+handle_record(
+        struct loop *loop, struct claim *claim, const struct record *record, struct error *error)
+{
+    struct outcome outcome;
+    int64_t schema_id = SCHEMA_ID_NONE;
+    enum status verdict = decoder_decode(
+            loop->options.decoder, record->value, &loop->arena, &outcome, &schema_id, error);
+    enum status status = STATUS_OK;
+
+    if (verdict == STATUS_OK) {
+        verdict = outcome_check(
+                &outcome, record->timestamp_ms, loop->options.config->limits.future_ms, error);
+    }
+    if (status_disposition(verdict) == DISPOSE_EXIT) {
+        return verdict;
+    }
+    if (verdict == STATUS_SCHEMA_WAIT) {
+        wait_for_schema(loop, claim, record, error);
+        return STATUS_OK;
+    }
+    if (record->offset < claim->applied.offset) {
+        status = replay_record(loop, claim, record, verdict, schema_id, error);
+    } else {
+        count_record(loop, claim, record, &outcome, verdict, schema_id, error);
+    }
+    claim->next = record->offset + 1;
+    return status;
+}
+
+/* A batch may touch more than one EXEC or one transaction should carry. */
+static enum status
+relieve_claim(struct loop *loop, struct claim *claim, struct error *error)
+{
+    const size_t updates_max = (size_t)loop->options.config->batch.max_updates;
+    const bool publish = claim->rejected.count >= REJECTED_MAX;
+    enum status status = STATUS_OK;
+
+    if (publish || partition_update_count(claim->fold) >= updates_max) {
+        status = loop_exec(loop, claim, error);
+    }
+    if (publish && status == STATUS_OK) {
+        status = loop_publish_if_due(loop, true, error);
+    }
+    return status;
+}
+
+static enum status
+handle_batch(struct loop *loop, const struct batch *batch, struct error *error)
+{
+    struct claim *claim = NULL;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
+        const struct record *record = &batch->records[i];
+
+        if (claim == NULL || claim->partition != record->partition) {
+            claim = loop_find(loop, record->partition);
+        }
+        if (claim == NULL || claim->state != CLAIM_RUNNING || record->offset < claim->next) {
+            continue; /* a partition that stopped in this batch; it reads on from claim->next */
+        }
+        status = handle_record(loop, claim, record, error);
+        if (status == STATUS_OK && claim->state == CLAIM_RUNNING) {
+            status = relieve_claim(loop, claim, error);
+        }
+    }
+    return status;
+}
+
+/* ---- one turn -------------------------------------------------------------------------------- */
+
+/* Nobody else writes `applied` of a partition that is ours: look, while nothing is written. */
+static enum status
+check_owner(struct loop *loop, struct claim *claim, struct error *error)
+{
+    struct buffer bytes = {0};
+    bool exists = false;
+    enum status status;
+
+    if (loop_now(loop) - claim->checked_ms < CHECK_MS) {
+        return STATUS_OK;
+    }
+    claim->checked_ms = loop_now(loop);
+    status = loop->store->ops->read_applied(loop->store, claim->partition, &bytes, &exists, error);
+    if (status == STATUS_OK &&
+            !(exists && span_equal(buffer_span(&bytes), buffer_span(&claim->applied_bytes)))) {
+        status = error_set(
+                error, STATUS_FENCED, "the state in Redis is not what this instance last wrote");
+    }
+    buffer_fini(&bytes);
+    return status == STATUS_OK ? STATUS_OK : store_failed(loop, claim, status, error);
+}
+
+static void
+tick(struct loop *loop, struct claim *claim)
+{
+    const int64_t now_ms = loop_now(loop);
+
+    if (now_ms - claim->ticked_ms >= TICK_MS && claim->next >= claim->applied.offset &&
+            loop->source->ops->at_end(loop->source, claim->partition, claim->next)) {
+        claim->ticked_ms = now_ms;
+        partition_tick(claim->fold, loop_wall(loop));
+    }
+}
+
+/* A claim goes on after its schema has become known, or may have. */
+static void
+resume_waiting(struct loop *loop, struct claim *claim)
+{
+    struct error error = {0};
+
+    if (claim->state != CLAIM_WAITING || claim->retry_at_ms > loop_now(loop)) {
+        return;
+    }
+    if (loop->source->ops->resume(loop->source, claim->partition, claim->next, &error) ==
+            STATUS_OK) {
+        claim->state = CLAIM_RUNNING;
+    } else {
+        claim_reload(claim, loop_now(loop), -1);
+    }
+}
+
+static enum status
+finish_claim(struct loop *loop, struct claim *claim, struct error *error)
+{
+    if (claim->state == CLAIM_RUNNING) {
+        tick(loop, claim);
+    }
+    if (claim->state != CLAIM_LOADING && claim_is_dirty(claim)) {
+        return loop_exec(loop, claim, error);
+    }
+    return claim->state == CLAIM_RUNNING ? check_owner(loop, claim, error) : STATUS_OK;
+}
+
+static void
+log_progress(struct loop *loop)
+{
+    const int64_t now_ms = loop_now(loop);
+
+    if (now_ms - loop->progress_ms < PROGRESS_MS) {
+        return;
+    }
+    log_info("progress",
+            "events=%" PRIu64 " events_per_second=%" PRIu64 " reviews=%" PRIu64
+            " transactions=%" PRIu64 " partitions=%zu ready=%d",
+            loop->metrics.events,
+            (loop->metrics.events - loop->progress_events) * 1000 /
+                    (uint64_t)(now_ms - loop->progress_ms),
+            loop->metrics.reviews, loop->metrics.transactions, loop->claim_count,
+            loop_is_ready(loop));
+    loop->progress_ms = now_ms;
+    loop->progress_events = loop->metrics.events;
+}
+
+/* A source that does not answer is asked again; it comes back by itself. */
+static enum status
+poll_source(struct loop *loop, struct batch *batch, struct error *error)
+{
+    const struct config *config = loop->options.config;
+    const enum status status = loop->source->ops->poll(loop->source,
+            (size_t)config->batch.max_events, WAIT_MS, config->batch.linger_ms, batch, error);
+
+    if (status == STATUS_OK || status_disposition(status) == DISPOSE_EXIT) {
+        return status;
+    }
+    log_warn("poll", "status=\"%s\" error=\"%s\"", status_text(status), error->text);
+    *batch = (struct batch){0};
+    return STATUS_OK;
+}
+
+enum status
+loop_turn(struct loop *loop, struct error *error)
+{
+    struct batch batch = {0};
+    enum status status = loop_load(loop, error);
+
+    for (size_t i = 0; i < loop->claim_count; i++) {
+        resume_waiting(loop, loop->claims[i]);
+    }
+    if (status == STATUS_OK) {
+        status = poll_source(loop, &batch, error);
+    }
+    if (status == STATUS_OK) {
+        status = handle_batch(loop, &batch, error);
+    }
+    for (size_t i = 0; i < loop->claim_count && status == STATUS_OK; i++) {
+        status = finish_claim(loop, loop->claims[i], error);
+    }
+    if (status == STATUS_OK) {
+        status = loop_publish_if_due(loop, false, error);
+    }
+    if (status == STATUS_OK) {
+        loop_show_owners(loop);
+        log_progress(loop);
+    }
+    /* Records are borrowed until the next poll, and what was decoded from them with them. */
+    for (size_t i = 0; i < loop->claim_count; i++) {
+        loop->claims[i]->last = NULL;
+    }
+    arena_reset(&loop->arena);
+    return status;
+}
+
+void
+loop_drain(struct loop *loop)
+{
+    struct claim **claims = memory_new(loop->claim_count, sizeof(struct claim *));
+    struct error error = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < loop->claim_count; i++) {
+        if (loop->claims[i]->state != CLAIM_LOADING) {
+            claims[count++] = loop->claims[i];
+        }
+    }
+    if (loop_publish(loop, claims, count, &error) != STATUS_OK) {
+        log_warn("drain", "error=\"%s\"", error.text);
+    }
+    free(claims);
+}
+
+bool
+loop_is_ready(const struct loop *loop)
+{
+    for (size_t i = 0; i < loop->claim_count; i++) {
+        if (loop->claims[i]->state == CLAIM_LOADING) {
+            return false;
+        }
+    }
+    return loop->claim_count != 0 && loop->publish_backoff_ms == 0;
+}
+
+const struct loop_metrics *
+loop_metrics(const struct loop *loop)
+{
+    return &loop->metrics;
+}
+
+/* ---- beginning and end -------------------------------------------------------------------------
+ */
+
+struct loop *
+loop_new(const struct loop_options *options)
+{
+    const struct config *config = options->config;
+    struct loop *loop = memory_new(1, sizeof(*loop));
+
+    loop->options = *options;
+    loop->listener = (struct source_listener){loop, on_assigned, on_revoked};
+    loop->fold_options = (struct partition_options){
+            .topic = config->topics.outcomes,
+            .rule = &config->rule,
+            .limits = &config->limits,
+            .group_by = config->group_by,
+            .decisions = options->decisions,
+            .configured = config->evidence,
+            .configured_count = config->evidence_count,
+            .config_version = config->version,
+            .digest = options->digest,
+    };
+    loop->context = (struct claim_context){
+            .topic = config->topics.outcomes,
+            .fold_options = &loop->fold_options,
+            .process = options->process,
+            .digest = options->digest,
+            .review_schema_id = REVIEW_SCHEMA_ID_DEFAULT,
+    };
+    loop->views = views_new(config->redis.prefix);
+    loop->progress_ms = loop_now(loop);
+    arena_init(&loop->arena);
+    return loop;
+}
+
+void
+loop_destroy(struct loop *loop)
+{
+    if (loop == NULL) {
+        return;
+    }
+    while (loop->claim_count != 0) {
+        claim_destroy(loop->claims[--loop->claim_count]);
+    }
+    free(loop->claims);
+    views_destroy(loop->views);
+    arena_fini(&loop->arena);
+    free(loop);
+}
+
+const struct source_listener *
+loop_listener(struct loop *loop)
+{
+    return &loop->listener;
+}
+
+void
+loop_connect(
+        struct loop *loop, struct source *source, struct store *store, struct publisher *publisher)
+{
+    loop->source = source;
+    loop->store = store;
+    loop->publisher = publisher;
+    loop->context.store = store;
+}

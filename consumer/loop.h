@@ -1,0 +1,62 @@
+/* loop.h - the service loop: read, decode, count, store, publish, commit.
+ *
+ * One thread does all of it. The loop reaches Kafka, Redis and the clock through source.h, store.h,
+ * publisher.h and clock.h only, so that the very same loop runs under simulation.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef RETRYWATCH_CONSUMER_LOOP_H
+#define RETRYWATCH_CONSUMER_LOOP_H
+
+#include "codec/decoder.h"
+#include "consumer/clock.h"
+#include "consumer/config.h"
+#include "consumer/publisher.h"
+#include "consumer/source.h"
+#include "consumer/store.h"
+
+struct loop;
+
+/* Borrowed for the life of the loop. */
+struct loop_options {
+    const struct config *config;
+    const struct clock *clock;
+    struct decoder *decoder;
+    const struct decisions *decisions;
+    digest_function *digest;
+    uint64_t process; /* 64 random bits: the first half of every token */
+};
+
+/* Since the start of the process. */
+struct loop_metrics {
+    uint64_t events;                 /* counted */
+    uint64_t rejected[STATUS_COUNT]; /* by reason */
+    uint64_t reviews;                /* published */
+    uint64_t execs, transactions, loads;
+};
+
+struct loop *loop_new(const struct loop_options *options);
+void loop_destroy(struct loop *loop);
+
+/** What the source tells the loop; lives as long as the loop. */
+const struct source_listener *loop_listener(struct loop *loop);
+
+/** Borrowed: to be destroyed after loop_drain(), before the loop. */
+void loop_connect(
+        struct loop *loop, struct source *source, struct store *store, struct publisher *publisher);
+
+/**
+ * One turn: what is due to be loaded, one batch, its EXECs, views, and a transaction when due.
+ *
+ * Errors: only those that end the process (DISPOSE_EXIT); all else is retried by the next turn.
+ */
+enum status loop_turn(struct loop *loop, struct error *error) MUST_CHECK;
+
+/** Publish and commit what is stored, before leaving the group. Waits at most a few seconds. */
+void loop_drain(struct loop *loop);
+
+/** Whether every assigned partition is loaded and the last transaction went through. */
+bool loop_is_ready(const struct loop *loop);
+
+const struct loop_metrics *loop_metrics(const struct loop *loop);
+
+#endif

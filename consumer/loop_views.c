@@ -1,0 +1,96 @@
+/* loop_views.c - the service loop's views: off the critical path, and never waited for twice.
+ *
+ * Views are derived. When they cannot be written, the store is down, the partitions are loaded
+ * again, and everything that is out of date is shown after that.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/loop_internal.h"
+
+#include "consumer/log.h"
+
+#include <inttypes.h>
+
+#define VIEWS_PER_TURN 500 /* owners in one pipeline, so that Redis answers others in between */
+
+static void
+views_send(struct loop *loop)
+{
+    struct error error = {0};
+    size_t count = 0;
+    const struct span commands = views_commands(loop->views, &count);
+
+    if (count != 0 &&
+            loop->store->ops->write_views(loop->store, commands, count, &error) != STATUS_OK) {
+        log_warn("views", "error=\"%s\"", error.text);
+        loop_reload_all(loop, -1);
+    }
+    views_clear(loop->views);
+}
+
+/* Owners that may still be shown in this second. */
+static int64_t
+views_budget(struct loop *loop)
+{
+    const int64_t now_ms = loop_now(loop);
+    int64_t left;
+
+    if (now_ms - loop->views_ms >= 1000) {
+        loop->views_ms = now_ms;
+        loop->views_count = 0;
+    }
+    left = loop->options.config->views.max_per_second - loop->views_count;
+    return left < VIEWS_PER_TURN ? left : VIEWS_PER_TURN;
+}
+
+static void
+show_owners_of(struct loop *loop, struct claim *claim, int64_t *budget)
+{
+    struct owner_view view;
+    bool forgotten = false;
+
+    while (*budget > 0 && partition_next_view(claim->fold, &loop->arena, &view, &forgotten)) {
+        if (forgotten) {
+            views_forget_owner(loop->views, claim->partition, view.owner);
+        } else {
+            views_put_owner(loop->views, claim->partition, &view);
+        }
+        *budget -= 1;
+        loop->views_count += 1;
+    }
+}
+
+void
+loop_show_owners(struct loop *loop)
+{
+    int64_t budget = views_budget(loop);
+
+    for (size_t i = 0; i < loop->claim_count && budget > 0; i++) {
+        struct claim *claim = loop->claims[i];
+
+        if (claim->state != CLAIM_LOADING && loop_now(loop) - claim->viewed_ms >= 1000) {
+            show_owners_of(loop, claim, &budget);
+            if (budget > 0) {
+                claim->viewed_ms = loop_now(loop); /* all are up to date */
+            }
+        }
+    }
+    views_send(loop);
+}
+
+void
+loop_show_reviews(struct loop *loop, const struct claim *claim, size_t first)
+{
+    for (size_t i = first; i < claim->pending.count; i++) {
+        const struct claim_record *record = &claim->pending.items[i];
+        struct error error = {0};
+
+        if (record->kind != PENDING_REVIEW) {
+            continue;
+        }
+        if (views_put_review(loop->views, record->out.value, &error) != STATUS_OK) {
+            log_error("views", "partition=%" PRId32 " serial=%" PRIu64 " error=\"%s\"",
+                    claim->partition, record->serial, error.text);
+        }
+    }
+    views_send(loop);
+}
