@@ -30,7 +30,7 @@ struct rule {
     int64_t missing_share_bps;     /* 2000: a field is missing when so many retries lack it */
     int64_t pricing_stale_ms;      /* 30 d: an older pricing check is stale */
     uint32_t required;             /* bits of enum missing_field that missing_fields may name */
-    bool shadow;                   /* live the same life, publish nothing */
+    bool shadow;                   /* live the same life; the loop puts nothing into pending */
 };
 
 /* The sums of one group that its evaluation needs. */
@@ -44,11 +44,17 @@ struct windows {
 /** retries / attempts >= share_bps / BPS; false when attempts is 0. */
 bool share_at_least(uint64_t retries, uint64_t attempts, int64_t share_bps);
 
+/** retries / attempts <= share_bps / BPS; true when attempts is 0. */
+bool share_at_most(uint64_t retries, uint64_t attempts, int64_t share_bps);
+
 /** retries / attempts in basis points, rounded down; 0 when attempts is 0. */
 int32_t share_bps(uint64_t retries, uint64_t attempts);
 
 /** The same, rounded up. */
 int32_t share_bps_up(uint64_t retries, uint64_t attempts);
+
+/** 2 x part > whole. */
+bool more_than_half(uint64_t part, uint64_t whole);
 
 /** RISE: A_L and R_L large enough, S and L at the least share, and L at the threshold. */
 bool rule_is_rise(const struct rule *rule, const struct windows *windows);
