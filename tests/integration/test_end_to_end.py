@@ -6,33 +6,12 @@ SPDX-License-Identifier: Apache-2.0
 import hashlib
 import random
 import re
-import time
 
-from harness import Bed, avro, equal, check, run, schema, wait_until
+from harness import (Bed, as_ms, check, equal, now_ms, outcome, run, schema, unavro,
+                     wait_until)
 
 MINUTE = 60_000
 SEED = 20240817
-
-
-def event(owner, number, attempt, time_ms, **more):
-    """One attempt, with every field that a careful gateway fills."""
-    failed = attempt % 2 == 0
-    return {
-        "event_id": f"event-{owner}-{number}-{attempt}", "source": "gateway/test",
-        "event_time": time_ms, "operation_id": f"operation-{owner}-{number}",
-        "attempt_number": attempt, "retry_layer": "gateway", "owner_tag": owner,
-        "workload_tag": "summaries", "environment": "production",
-        "request_class": "interactive", "budget_bucket": "search", "unit_metric": "tokens",
-        "project_tag": None, "product_tag": None, "allocation_rule_id": "rule-7",
-        "result_category": "failure" if failed else "success",
-        "error_category": "rate_limited" if failed else None,
-        "retry_cause": "platform_response" if attempt > 1 else None,
-        "retry_decision": "retry" if failed else "stop",
-        "input_tokens": 100 * attempt, "output_tokens": 7, "cached_input_tokens": 50,
-        "units": None, "usage_source": "reported",
-        "source_urls": ["https://example.com/limits"], "pricing_source_checked_at": None,
-        **more,
-    }
 
 
 def history(now):
@@ -41,14 +20,14 @@ def history(now):
     for second in range(3 * 3600, 180, -6):
         time_ms = now - second * 1000 + rng.randrange(1000)
         owner = rng.choice(["ana", "bo", "cleo"])
-        events.append(event(owner, second, 1, time_ms))
+        events.append(outcome(owner, second, 1, time_ms))
         if rng.random() < 0.05:
-            events.append(event(owner, second, 2, time_ms))
+            events.append(outcome(owner, second, 2, time_ms))
         if second % 12 == 0:
-            events.append(event("rising", second, 1, time_ms))
+            events.append(outcome("rising", second, 1, time_ms))
             if second < 600:
-                events.append(event("rising", second, 2, time_ms))
-                events.append(event("rising", second, 3, time_ms))
+                events.append(outcome("rising", second, 2, time_ms))
+                events.append(outcome("rising", second, 3, time_ms))
     return events
 
 
@@ -135,7 +114,6 @@ def read_review(bed, events):
     check(review["evidence"]["last_offset"] < int(position[3]) <= len(read), "offset:", position)
     upto = {m.offset(): m for m in read if m.offset() <= review["evidence"]["last_offset"]}
     parsed = schema("outcome")
-    from harness import unavro
     seen = [e for e in (unavro(m.value(), parsed) for m in upto.values())
             if e["owner_tag"] == "rising" and end - 59 <= as_ms(e["event_time"]) // MINUTE <= end]
     equal(review["attempts"], len(seen), "attempts of the window")
@@ -152,17 +130,11 @@ def read_review(bed, events):
     equal(bed.redis.zrange(f"{bed.prefix}:view:reviews", 0, -1), [review["review_id"]], "open ones")
 
 
-def as_ms(when):
-    """fastavro gives logical timestamps as datetimes."""
-    return when if isinstance(when, int) else round(when.timestamp() * 1000)
-
-
 def counters_and_review_are_what_the_client_counted():
     print("seed", SEED)
     bed = Bed("e2e")
-    now = int(time.time() * 1000)
-    events, parsed = history(now), schema("outcome")
-    bed.produce((e["owner_tag"], avro(e, parsed), e["event_time"], None) for e in events)
+    events = history(now_ms())
+    bed.produce_outcomes(events)
     service = bed.service()
     bed.wait_committed()
     read_views(bed, events)

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import uuid
+from datetime import datetime
 from pathlib import Path
 
 SUPPORT = Path(__file__).resolve().parent
@@ -107,12 +108,57 @@ def unavro(value, parsed):
     return record
 
 
+def outcome(owner, number=0, attempt=1, time_ms=None, **more):
+    """One attempt, with every field that a careful gateway fills."""
+    failed = attempt % 2 == 0
+    return {
+        "event_id": f"event-{owner}-{number}-{attempt}", "source": "gateway/test",
+        "event_time": now_ms() if time_ms is None else time_ms,
+        "operation_id": f"operation-{owner}-{number}",
+        "attempt_number": attempt, "retry_layer": "gateway", "owner_tag": owner,
+        "workload_tag": "summaries", "environment": "production",
+        "request_class": "interactive", "budget_bucket": "search", "unit_metric": "tokens",
+        "project_tag": None, "product_tag": None, "allocation_rule_id": "rule-7",
+        "result_category": "failure" if failed else "success",
+        "error_category": "rate_limited" if failed else None,
+        "retry_cause": "platform_response" if attempt > 1 else None,
+        "retry_decision": "retry" if failed else "stop",
+        "input_tokens": 100 * attempt, "output_tokens": 7, "cached_input_tokens": 50,
+        "units": None, "usage_source": "reported",
+        "source_urls": ["https://example.com/limits"], "pricing_source_checked_at": None,
+        **more,
+    }
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def as_ms(when):
+    """fastavro gives logical timestamps as datetimes."""
+    return when if isinstance(when, int) else round(when.timestamp() * 1000)
+
+
+def as_time(when):
+    """Epoch milliseconds of a JSON event's time, which may be RFC 3339."""
+    return when if isinstance(when, int) else as_ms(datetime.fromisoformat(when))
+
+
+def rise(owner, operations=60, end_ms=None, **more):
+    """Attempts that open a review of this owner: one operation a second, each tried twice."""
+    end_ms = now_ms() if end_ms is None else end_ms
+    return [outcome(owner, number, attempt, end_ms - 1000 * (operations - number), **more)
+            for number in range(operations) for attempt in (1, 2)]
+
+
 class Server:
     """A private Kafka or Redis of one test, to stop and start at will."""
 
-    def __init__(self, kind, *options):
+    def __init__(self, kind, *options, port=None):
         self.script, self.options = SUPPORT / f"{kind}.sh", options
         self.dir = temporary(kind)
+        if port is not None:
+            (self.dir / "port").write_text(str(port))
         self.address = self.start()
         atexit.register(self.run, "stop")
 
@@ -157,6 +203,7 @@ class Bed:
             "group": f"retrywatch-{self.suffix}",
             "topics": self.topics,
             "redis": {"url": self.redis_url, "prefix": self.prefix},
+            "http": {"listen": ""},
         }
         for key, value in config.items():
             self.config[key] = {**self.config[key], **value} \
@@ -183,12 +230,13 @@ class Bed:
         for future in admin.create_topics(topics).values():
             future.result(30)
 
-    def command(self, *arguments, timeout=60, want=0, config=None):
-        """Runs a command of the binary to its end; returns what it printed and said."""
+    def command(self, *arguments, timeout=60, want=0):
+        """Runs a command to its end; returns what it printed. want: its exit code, None: any."""
         done = subprocess.run([BINARY, *arguments], stdout=subprocess.PIPE, text=True,
                               stderr=subprocess.PIPE, timeout=timeout,
                               preexec_fn=die_with_parent)
-        equal(done.returncode, want, f"exit code of {arguments}: {done.stdout}{done.stderr}")
+        check(want in (None, done.returncode),
+              f"exit code of {arguments} is {done.returncode}: {done.stdout}{done.stderr}")
         return done
 
     def json(self, *arguments):
@@ -219,6 +267,16 @@ class Bed:
                     producer.poll(0.1)
         equal(producer.flush(60), 0, "messages left in the producer")
         equal(failed, [], "delivery errors")
+
+    def produce_outcomes(self, events, partition=None):
+        """Avro by the project's own schema, the record's timestamp equal to the event time."""
+        parsed = schema("outcome")
+        self.produce((e["owner_tag"], avro(e, parsed), e["event_time"], partition)
+                     for e in events)
+
+    def produce_json(self, events, partition=None):
+        self.produce((e["owner_tag"], json.dumps(e).encode(), as_time(e["event_time"]), partition)
+                     for e in events)
 
     def read(self, topic):
         """Every committed record of a topic, to its end."""
@@ -276,6 +334,15 @@ class Bed:
             return all(done[number][0] >= end for number, end in ends.items() if end > 0)
         wait_until(caught_up, timeout, "the group committed the whole input")
 
+    def wait_owner(self, name, field, value, timeout=30):
+        """Until a field of an owner's view has this value; returns the view."""
+        def there():
+            for child in self.children:
+                child.check_alive()
+            view = self.owner(name)
+            return view if view.get(field) == value else None
+        return wait_until(there, timeout, f"{field} of {name} is {value}: {self.owner(name)}")
+
     def owner(self, name):
         """The owner's view; numbers as numbers."""
         return {field: int(value) if re.fullmatch(r"-?\d+", value) else value
@@ -328,6 +395,15 @@ class Service:
         """Its own end, with this exit code."""
         self.over = True
         equal(self.process.wait(timeout), want, "exit code of the service")
+
+    def wait_refusal(self, *patterns, timeout=60):
+        """Its own end, neither 0 nor a crash, with each pattern in the log."""
+        self.over = True
+        code = self.process.wait(timeout)
+        check(0 < code < 64, f"exit code of a refusal: {code}")
+        for pattern in patterns:
+            check(re.search(pattern, self.log(), re.IGNORECASE), f"the log lacks {pattern}")
+        return code
 
     def stop(self, timeout=60):
         """SIGTERM: it drains, and says that all was well."""

@@ -42,14 +42,14 @@ fetch() {
     ) 9>"$cache/lock"
 }
 
-free_ports() {
-    python3 - <<'PY'
-import socket
-sockets = [socket.socket() for _ in range(2)]
-for s in sockets:
-    s.bind(("127.0.0.1", 0))
-print(*(s.getsockname()[1] for s in sockets))
-PY
+# Below the ports that outgoing connections take.
+free_port() {
+    local port
+    while :; do
+        port=$((10000 + RANDOM % 20000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    done
+    echo "$port"
 }
 
 java_run() {
@@ -58,8 +58,10 @@ java_run() {
 }
 
 configure() {
-    local port controller
-    read -r port controller < <(free_ports)
+    local port controller cluster
+    port=$(free_port)
+    controller=$(free_port)
+    cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' '_A' | tr -d =)
     echo "127.0.0.1:$port" >"$dir/address"
     cat >"$dir/server.properties" <<PROPERTIES
 process.roles=broker,controller
@@ -93,8 +95,7 @@ rootLogger.appenderRef.out.ref = OUT
 logger.server.name = kafka.server.KafkaRaftServer
 logger.server.level = info
 LOG
-    (java_run kafka.tools.StorageTool format -t "$(python3 -c 'import base64, uuid
-print(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))')" \
+    (java_run kafka.tools.StorageTool format -t "$cluster" \
         -c "$dir/server.properties") >"$dir/format.log" 2>&1 || {
         cat "$dir/format.log" >&2
         exit 1

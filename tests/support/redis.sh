@@ -13,8 +13,14 @@ alive() {
     [ -e "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null
 }
 
+# Below the ports that outgoing connections take.
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    local port
+    while :; do
+        port=$((10000 + RANDOM % 20000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    done
+    echo "$port"
 }
 
 start() {

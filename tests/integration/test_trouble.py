@@ -1,0 +1,197 @@
+"""Redis and Kafka that are not there, go away, refuse, or hold the state of something else.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import os
+import re
+import socket
+
+from confluent_kafka.admin import AdminClient, ConfigResource
+
+from harness import (Bed, Server, check, equal, now_ms, outcome, rise, run, shared, stay,
+                     wait_until)
+
+
+def closed_port():
+    """A port that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def some(owner, count):
+    return [outcome(owner, number, time_ms=now_ms()) for number in range(count)]
+
+
+def redis_goes_away_and_comes_back():
+    """Nothing is committed past what is stored; afterwards it goes on by itself."""
+    server = Server("redis", "--appendfsync", "always")
+    bed = Bed("redisgone", redis_url=server.address, partitions=1)
+    bed.produce_outcomes(some("ana", 100))
+    service = bed.service()
+    bed.wait_owner("ana", "24h:attempts", 100)
+    bed.wait_committed()
+    server.stop()
+    bed.produce_outcomes(some("ana", 50) + rise("rising"))
+    stay(lambda: service.process.poll() is None and bed.committed()[0][0] <= 100, 5,
+         "alive, and nothing committed while Redis is away")
+    server.start()
+    bed.wait_owner("ana", "24h:attempts", 150, timeout=60)
+    bed.wait_owner("rising", "24h:attempts", 120)
+    bed.wait_committed()
+    service.stop()
+    equal([r["status"] for _, _, r in bed.reviews()], ["open"], "reviews")
+
+
+def kafka_goes_away_and_comes_back():
+    server = Server("kafka")
+    bed = Bed("kafkagone", kafka=server.address, partitions=1)
+    bed.produce_outcomes(some("ana", 100))
+    service = bed.service()
+    bed.wait_owner("ana", "24h:attempts", 100)
+    server.stop()
+    stay(lambda: service.process.poll() is None, 5, "alive while Kafka is away")
+    server.start()
+    bed.produce_outcomes(some("ana", 50) + rise("rising"))
+    bed.wait_owner("ana", "24h:attempts", 150, timeout=90)
+    bed.wait_owner("rising", "24h:attempts", 120)
+    bed.wait_committed()
+    service.stop()
+    equal([r["status"] for _, _, r in bed.reviews()], ["open"], "reviews")
+
+
+def it_waits_for_what_is_not_there_at_start():
+    """Says which address, tries again, and begins once it is there."""
+    kafka, port = shared("kafka"), closed_port()
+    bed = Bed("absent", kafka=kafka, redis_url=f"redis://127.0.0.1:{port}/0", partitions=1)
+    bed.produce_outcomes(some("ana", 10))
+    service = bed.service()
+    service.wait_log(rf"127\.0\.0\.1:{port}")
+    said = bed.command("check-config", "--connect", "--config", bed.path, timeout=60, want=None)
+    check(said.returncode not in (0, 2), "check-config --connect:", said.returncode)
+    check(f"127.0.0.1:{port}" in said.stdout + said.stderr, "the address of Redis", said.stderr)
+    late = Server("redis", port=port)
+    equal(late.address, bed.redis_url, "address")
+    bed.wait_owner("ana", "24h:attempts", 10, timeout=60)
+    service.stop()
+
+    port = closed_port()
+    config = {**bed.config, "kafka": {"bootstrap.servers": f"127.0.0.1:{port}"}}
+    path = bed.write_config(config, "nokafka.yaml")
+    service = bed.service(config=path)
+    service.wait_log(rf"127\.0\.0\.1:{port}")
+    said = bed.command("check-config", "--connect", "--config", path, timeout=60, want=None)
+    check(said.returncode not in (0, 2), "check-config --connect:", said.returncode)
+    check(f"127.0.0.1:{port}" in said.stdout + said.stderr, "the address of Kafka", said.stderr)
+    stay(lambda: service.process.poll() is None, 2, "alive, and waiting for Kafka")
+    service.stop()
+
+
+def passwords_are_used_and_never_shown():
+    secret = "not-a-secret-91b3"
+    server = Server("redis", "--requirepass", secret)
+    bed = Bed("auth", redis_url=server.address, partitions=1)
+    bed.produce_outcomes(some("ana", 10))
+    service = bed.service()
+    service.wait(3)
+    check(re.search(r"127\.0\.0\.1", service.log()), "the log names the server")
+
+    os.environ["RETRYWATCH_REDIS_PASSWORD"] = secret
+    try:
+        service = bed.service()
+        shown = bed.command("check-config", "--print-config", "--config", bed.path)
+    finally:
+        del os.environ["RETRYWATCH_REDIS_PASSWORD"]
+    bed.redis.connection_pool.connection_kwargs["password"] = secret
+    bed.wait_owner("ana", "24h:attempts", 10)
+    service.stop()
+    for text in (service.log(), shown.stdout, shown.stderr):
+        check(secret not in text, "the password is shown:", text)
+
+
+def a_redis_that_may_drop_state_is_refused():
+    server = Server("redis", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+    bed = Bed("evict", redis_url=server.address)
+    bed.service().wait_refusal("noeviction", "allkeys-lru", "maxmemory-policy")
+
+
+def state_of_something_else_is_refused():
+    bed = Bed("foreign", partitions=2)
+    bed.produce_outcomes(some("ana", 20))
+    service = bed.service()
+    bed.wait_owner("ana", "24h:attempts", 20)
+    service.stop()
+
+    other = {**bed.config, "group": bed.config["group"] + "-other"}
+    bed.service(config=bed.write_config(other, "group.yaml")).wait_refusal(
+        re.escape(other["group"]), re.escape(bed.config["group"]))
+
+    topic = Bed("foreigntopic", partitions=2)
+    moved = {**bed.config, "topics": topic.topics}
+    bed.service(config=bed.write_config(moved, "topic.yaml")).wait_refusal(
+        re.escape(topic.topics["outcomes"]))
+
+    layout = {**bed.config, "review": {"group_by": ["owner_tag"]}}
+    bed.service(config=bed.write_config(layout, "layout.yaml")).wait_refusal("layout|group_by",
+                                                                             "rebuild")
+    bed.service().stop()  # none of them has spoilt anything
+    equal(bed.owner("ana")["24h:attempts"], 20, "attempts")
+
+
+def state_and_offsets_that_do_not_belong_together_are_refused():
+    bed = Bed("apart", partitions=1)
+    bed.produce_outcomes(some("ana", 20))
+    service = bed.service()
+    bed.wait_owner("ana", "24h:attempts", 20)
+    bed.wait_committed()
+    service.stop()
+    admin = AdminClient({"bootstrap.servers": bed.kafka})
+    for future in admin.delete_consumer_groups([bed.config["group"]]).values():
+        future.result(20)
+    bed.service().wait_refusal("offset", "rebuild|reset")
+
+    empty = Bed("emptied", partitions=1)
+    empty.produce_outcomes(some("ana", 20))
+    service = empty.service()
+    empty.wait_owner("ana", "24h:attempts", 20)
+    empty.wait_committed()
+    service.stop()
+    for key in list(empty.redis.scan_iter(f"{empty.prefix}:*")):
+        empty.redis.delete(key)
+    empty.service().wait_refusal("redis", "rebuild|restore")
+
+
+def topics_that_are_missing_are_named_or_created():
+    bed = Bed("topics", create=False)
+    service = bed.service()
+    service.wait_refusal("--create-topics", *map(re.escape, bed.topics.values()))
+    service = bed.service("--create-topics")
+    admin = AdminClient({"bootstrap.servers": bed.kafka})
+    wait_until(lambda: set(bed.topics.values()) <= set(admin.list_topics(timeout=10).topics), 30,
+               "the topics are there")
+
+    def setting(topic, name):
+        resource = ConfigResource(ConfigResource.Type.TOPIC, bed.topics[topic])
+        return admin.describe_configs([resource])[resource].result(20)[name].value
+    equal(setting("decisions", "cleanup.policy"), "compact", "decisions")
+    equal(setting("reviews", "cleanup.policy"), "delete", "reviews")
+    equal(setting("reviews", "retention.ms"), str(30 * 86_400_000), "reviews")
+    equal(setting("outcomes", "message.timestamp.after.max.ms"), "300000", "outcomes")
+    bed.partitions = len(admin.list_topics(bed.topics["outcomes"],
+                                           timeout=10).topics[bed.topics["outcomes"]].partitions)
+    bed.produce_outcomes(some("ana", 10))
+    bed.wait_owner("ana", "24h:attempts", 10)
+    service.stop()
+
+
+TESTS = [
+    redis_goes_away_and_comes_back,
+    kafka_goes_away_and_comes_back,
+    it_waits_for_what_is_not_there_at_start,
+    passwords_are_used_and_never_shown,
+    a_redis_that_may_drop_state_is_refused,
+    state_of_something_else_is_refused,
+    state_and_offsets_that_do_not_belong_together_are_refused,
+    topics_that_are_missing_are_named_or_created,
+]
+run(TESTS, 280)
