@@ -1,0 +1,70 @@
+/* kafka_internal.h - what the librdkafka clients of this folder share.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef RETRYWATCH_CONSUMER_KAFKA_INTERNAL_H
+#define RETRYWATCH_CONSUMER_KAFKA_INTERNAL_H
+
+#include "consumer/config.h"
+#include "consumer/source.h"
+
+#include <librdkafka/rdkafka.h>
+
+/* A property that a client sets before (default) or after (ours) those of the user. */
+struct kafka_setting {
+    const char *name, *value;
+    const char *instead; /* what the user sets in its place; NULL for a default */
+};
+
+/* What the background threads of a client have reported and nothing has disproved since. */
+struct kafka_trouble {
+    const struct config *config; /* for the address in the text */
+    struct error error;          /* status STATUS_OK: none */
+    char reason[256];            /* why the last connection failed; "" when none did */
+    bool connected;              /* a broker has answered once */
+    bool fatal;                  /* librdkafka will do nothing more with this client */
+    void *owner;                 /* the client's own struct, for its callbacks */
+};
+
+/**
+ * The configuration of one client: defaults, what `kafka:` says for scope, ours.
+ *
+ * defaults, ours: ended by a NULL name; may be NULL.
+ * trouble:        becomes the opaque of the client, and is told of its errors and logs.
+ * Errors:         STATUS_BAD_CONFIG: unknown property, wrong value, or one that is ours.
+ */
+enum status kafka_conf_new(const struct config *config, enum kafka_scope scope,
+        const struct kafka_setting *defaults, const struct kafka_setting *ours,
+        struct kafka_trouble *trouble, rd_kafka_conf_t **out, struct error *error) MUST_CHECK;
+
+/** Set one more property, of ours. */
+void kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value);
+
+/** Takes conf. Errors: STATUS_BAD_CONFIG. */
+enum status kafka_client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **out,
+        struct error *error) MUST_CHECK;
+
+/** A broker has answered: what was reported is over, unless it is fatal. */
+void kafka_trouble_over(struct kafka_trouble *trouble);
+
+/**
+ * Write what went wrong, with the address and the way out, and return its status.
+ *
+ * what: what was being done, as in "read committed offsets".
+ */
+enum status kafka_failed(const struct kafka_trouble *trouble, rd_kafka_resp_err_t code,
+        const char *what, const char *text, struct error *error);
+
+/** The status of an error code, without regard to what was being done. */
+enum status kafka_status(rd_kafka_resp_err_t code);
+
+/** bootstrap.servers as configured. */
+const char *kafka_address(const struct config *config);
+
+/** A list of the input topic's partitions, with the offsets and metadata of positions. */
+rd_kafka_topic_partition_list_t *kafka_positions(
+        const char *topic, const struct position *positions, size_t count);
+
+/** The metadata remembered in the last rebalance callback; NULL before the first one. */
+const rd_kafka_consumer_group_metadata_t *source_kafka_group(const struct source *source);
+
+#endif
