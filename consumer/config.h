@@ -10,6 +10,8 @@
 #include "codec/decoder.h"
 #include "consumer/log.h"
 
+#include <stdio.h>
+
 enum delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
 
 /* Any librdkafka property: `kafka:` for every client, kafka.consumer, kafka.producer for one. */
@@ -18,6 +20,7 @@ enum kafka_scope { KAFKA_ALL, KAFKA_CONSUMER, KAFKA_PRODUCER };
 struct kafka_property {
     enum kafka_scope scope;
     char *name, *value;
+    char *file; /* where the value was read from (`<name>_file`); NULL: given itself */
 };
 
 /* Owned strings; never NULL, "" when not set. */
@@ -31,12 +34,13 @@ struct config {
         char *outcomes, *decisions, *reviews, *rejected;
     } topics;
     struct {
-        char *url, *prefix, *username, *password;
+        char *url, *prefix, *username, *password, *password_file;
         int64_t state_ttl_ms, timeout_ms;
     } redis;
     struct {
         char *registry, *outcome; /* URL; path of a schema file */
-        char *username, *password;
+        char *username, *password, *password_file;
+        char *ca_file; /* certificates that the registry's is checked against; "": the system's */
         int64_t unknown_wait_ms;
     } schema;
     struct {
@@ -67,6 +71,9 @@ struct config {
     char layout[17];  /* hash of what the stored state depends on: group_by, slot widths, ... */
 };
 
+/* Names the file when the command line does not. */
+#define CONFIG_PATH_VARIABLE "RETRYWATCH_CONFIG"
+
 /* What the command line says beside the file. */
 struct config_sources {
     const char *path;        /* NULL: defaults */
@@ -84,12 +91,13 @@ enum status config_load(
         const struct config_sources *sources, struct config **out, struct error *error) MUST_CHECK;
 void config_destroy(struct config *config);
 
-/** The effective configuration as YAML, secrets as "***" (--print-config). */
-void config_print(const struct config *config);
+/** The effective configuration as YAML that config_load() reads, without secrets (--print-config).
+ */
+void config_print(const struct config *config, FILE *out);
 
 /** docs/config.md and the example file, from the table. */
-void config_print_docs(void);
-void config_print_example(void);
+void config_print_docs(FILE *out);
+void config_print_example(FILE *out);
 
 /** The value of a librdkafka property that applies to scope, or NULL. */
 const char *config_kafka(const struct config *config, enum kafka_scope scope, const char *name);

@@ -20,12 +20,16 @@ struct log_site {
 
 void log_init(enum log_level level, enum log_format format);
 
+/** Write to another file descriptor, by another clock; NULL: the wall clock. For tests. */
+void log_divert(int fd, int64_t (*now_ms)(void));
+
 /**
  * Write `time=... level=... at=<at> <key>=<value>...` to standard error.
  *
  * at:     the place in the flow: start, load, decode, exec, publish, ...
- * fields: printf format of logfmt pairs, `partition=%d offset=%" PRId64 " error=\"%s\"`; values
- * with blanks stand in double quotes, and quotes inside become \".
+ * fields: printf format of logfmt pairs, `partition=%d offset=%" PRId64 " error=\"%s\"`. What a
+ *         conversion gives is quoted and escaped as it needs; a value whose literal text holds
+ *         blanks stands in double quotes. No `*` but one in %.*s.
  */
 void log_write(struct log_site *site, enum log_level level, const char *at, const char *fields, ...)
         PRINTF_LIKE(4, 5);
