@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# docs.sh - the documents that the program writes itself.
+# SPDX-License-Identifier: Apache-2.0
+#
+#   docs.sh write BINARY         write them
+#   docs.sh check BINARY         fail where one differs from what the binary writes
+set -euo pipefail
+binary=$(realpath "$2")
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+status=0
+document() {
+    local path=$1
+    shift
+    case $mode in
+    write) "$binary" "$@" >"$path" ;;
+    check)
+        "$binary" "$@" | diff -u "$path" - || {
+            echo "$path is not fresh: build the target docs" >&2
+            status=1
+        }
+        ;;
+    esac
+}
+
+mode=$1
+document docs/config.md docs config
+document deploy/retrywatch.yaml docs example
+exit "$status"
