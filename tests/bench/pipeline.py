@@ -93,7 +93,7 @@ def median(rows, field):
 
 
 def bench(arguments, kafka, redis_url, compression):
-    bed = Bed(f"bench-{compression}", kafka=kafka, redis_url=redis_url)
+    bed = Bed(f"bench-{compression}", bootstrap=kafka, redis_url=redis_url)
     print(f"# {compression}: generating {arguments.events} events", file=sys.stderr)
     bed.command("generate", "--config", bed.path, "--events", str(arguments.events),
                 "--owners", str(arguments.owners), "--zipf", "1.1", "--seed", "1",

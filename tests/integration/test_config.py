@@ -24,7 +24,7 @@ colour: red
 def all_errors_at_once():
     path = temporary("config") / "wrong.yaml"
     path.write_text(WRONG)
-    for command in ("run", "check-config"):
+    for command in ("check-config", "run"):
         done = subprocess.run([BINARY, command, "--config", path], stderr=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True, timeout=20)
         equal(done.returncode, 2, f"exit code of {command}: {done.stderr}")

@@ -8,7 +8,7 @@ import socket
 
 from confluent_kafka.admin import AdminClient, ConfigResource
 
-from harness import (Bed, Server, check, equal, now_ms, outcome, rise, run, shared, stay,
+from harness import (Bed, Server, check, equal, now_ms, outcome, rise, run, stay,
                      wait_until)
 
 
@@ -45,7 +45,7 @@ def redis_goes_away_and_comes_back():
 
 def kafka_goes_away_and_comes_back():
     server = Server("kafka")
-    bed = Bed("kafkagone", kafka=server.address, partitions=1)
+    bed = Bed("kafkagone", bootstrap=server.address, partitions=1)
     bed.produce_outcomes(some("ana", 100))
     service = bed.service()
     bed.wait_owner("ana", "24h:attempts", 100)
@@ -62,8 +62,8 @@ def kafka_goes_away_and_comes_back():
 
 def it_waits_for_what_is_not_there_at_start():
     """Says which address, tries again, and begins once it is there."""
-    kafka, port = shared("kafka"), closed_port()
-    bed = Bed("absent", kafka=kafka, redis_url=f"redis://127.0.0.1:{port}/0", partitions=1)
+    port = closed_port()
+    bed = Bed("absent", redis_url=f"redis://127.0.0.1:{port}/0", partitions=1)
     bed.produce_outcomes(some("ana", 10))
     service = bed.service()
     service.wait_log(rf"127\.0\.0\.1:{port}")

@@ -187,10 +187,10 @@ def shared(kind):
 class Bed:
     """One test's topics, keys and files, apart from those of any other test."""
 
-    def __init__(self, name, kafka=None, redis_url=None, partitions=4, create=True, **config):
+    def __init__(self, name, bootstrap=None, redis_url=None, partitions=4, create=True, **config):
         self.suffix = f"{name}-{uuid.uuid4().hex[:8]}"
         self.dir = temporary(name)
-        self.kafka = kafka or shared("kafka")
+        self.kafka = bootstrap or shared("kafka")
         self.redis_url = redis_url or shared("redis")
         self.redis = redis.Redis.from_url(self.redis_url, decode_responses=True)
         self.partitions = partitions
