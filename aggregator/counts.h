@@ -43,7 +43,38 @@ void counts_init(struct counts *counts);
 void counts_add(struct counts *counts, const struct counts *other);
 
 /** a + b, at most UINT64_MAX. */
-uint64_t count_sum(uint64_t a, uint64_t b);
+static inline uint64_t
+count_sum(uint64_t a, uint64_t b)
+{
+    uint64_t sum = 0;
+
+    return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+#define EVENT_COUNTS_MAX 12
+
+/* What one event adds, computed once and then added to each slot and sum that it is in. */
+struct event_counts {
+    uint8_t size, base_size; /* entries in all; those before base_size are base counters */
+    uint8_t counter[EVENT_COUNTS_MAX]; /* enum count */
+    uint64_t value[EVENT_COUNTS_MAX];
+    int64_t offset; /* of the event's record */
+};
+
+/**
+ * What an event adds.
+ *
+ * late:    its minute is older than S of the log time.
+ * missing: bits of enum dimension that the event does not name.
+ */
+void event_counts_init(struct event_counts *event, const struct outcome *outcome, int64_t offset,
+        bool late, uint32_t missing);
+
+/** Add all of it, offsets too. */
+void counts_add_event(struct counts *counts, const struct event_counts *event);
+
+/** Add the base counters only: half-hours and the sums over them hold no others. */
+void counts_add_event_base(struct counts *counts, const struct event_counts *event);
 
 /* Version byte, mask of the counters that are not zero (varint), those counters (varints); then,
  * when there are offsets, the first and the difference to the last (varints). */
@@ -54,5 +85,8 @@ size_t counts_pack(const struct counts *counts, uint8_t *bytes);
 
 /** Errors: STATUS_REFUSED for bytes that counts_pack() never wrote; counts untouched. */
 enum status counts_unpack(struct span bytes, struct counts *counts) MUST_CHECK;
+
+/** Add packed counters, written by counts_pack() or accepted by counts_unpack(). */
+void counts_add_packed(struct counts *counts, struct span bytes);
 
 #endif

@@ -1,3 +1,240 @@
-/* group.c - owners, groups and series: what is counted.
+/* group.c - owners, their groups, and the series that a group is made of.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/group.h"
+#include "aggregator/hash.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* ---- entries --------------------------------------------------------------------------------- */
+
+struct key
+key_of(const struct span *dimensions, uint32_t bits)
+{
+    struct span named[DIM_COUNT];
+    size_t count = 0;
+
+    if (bits == DIM_ALL) {
+        return (struct key){dimensions, bits, hash_spans(dimensions, DIM_COUNT)};
+    }
+    for (size_t i = 0; i < DIM_COUNT; i++) {
+        if ((bits & DIM_BIT(i)) != 0) {
+            named[count++] = dimensions[i];
+        }
+    }
+    return (struct key){dimensions, bits, hash_spans(named, count)};
+}
+
+static bool
+entry_has(const struct entry *entry, const struct key *key)
+{
+    const uint8_t *value = (const uint8_t *)entry + entry->values;
+
+    for (size_t i = 0; i < DIM_COUNT; i++) {
+        if ((key->bits & DIM_BIT(i)) != 0) {
+            const struct span *wanted = &key->dimensions[i];
+
+            if (wanted->size != entry->sizes[i] || memcmp(value, wanted->data, wanted->size) != 0) {
+                return false;
+            }
+        }
+        value += entry->sizes[i];
+    }
+    return true;
+}
+
+void *
+entry_find(const struct table *table, const struct key *key)
+{
+    struct entry *entry = NULL;
+    size_t at = 0;
+
+    while ((entry = table_next(table, key->hash, &at)) != NULL) {
+        if (entry_has(entry, key)) {
+            break;
+        }
+    }
+    return entry;
+}
+
+struct span
+entry_value(const struct entry *entry, enum dimension dimension)
+{
+    const uint8_t *value = (const uint8_t *)entry + entry->values;
+
+    if (entry->sizes[dimension] == 0) {
+        return SPAN_NULL;
+    }
+    for (size_t i = 0; i < (size_t)dimension; i++) {
+        value += entry->sizes[i];
+    }
+    return (struct span){value, entry->sizes[dimension]};
+}
+
+void
+entry_values(const struct entry *entry, struct span *dimensions)
+{
+    for (size_t i = 0; i < DIM_COUNT; i++) {
+        dimensions[i] = entry_value(entry, (enum dimension)i);
+    }
+}
+
+/* A struct of struct_size bytes that begins with an entry, and the values of the key behind it. */
+static void *
+entry_new(const struct key *key, size_t struct_size)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < DIM_COUNT; i++) {
+        size += (key->bits & DIM_BIT(i)) != 0 ? key->dimensions[i].size : 0;
+    }
+
+    struct entry *entry = memory_new(1, struct_size + size);
+    uint8_t *value = (uint8_t *)entry + struct_size;
+
+    entry->hash = key->hash;
+    entry->values = (uint16_t)struct_size;
+    for (size_t i = 0; i < DIM_COUNT; i++) {
+        const struct span *dimension = &key->dimensions[i];
+
+        if ((key->bits & DIM_BIT(i)) != 0) {
+            assert(dimension->size > 0 && dimension->size <= UINT16_MAX);
+            memcpy(value, dimension->data, dimension->size);
+            value += dimension->size;
+            entry->sizes[i] = (uint16_t)dimension->size;
+        }
+    }
+    return entry;
+}
+
+/* ---- owners, groups, series -------------------------------------------------------------------
+ */
+
+struct owner *
+owner_new(const struct key *key)
+{
+    struct owner *owner = entry_new(key, sizeof(*owner));
+
+    link_init(&owner->groups);
+    link_init(&owner->in_views);
+    owner->last_event_ms = TIME_NULL;
+    return owner;
+}
+
+struct group *
+group_new(const struct key *key, uint64_t number, struct owner *owner)
+{
+    struct group *group = entry_new(key, sizeof(*group));
+
+    group->number = number;
+    group->owner = owner;
+    group->windows.minute = SLOT_NONE;
+    group->baseline_end = SLOT_NONE;
+    review_init(&group->review);
+    evidence_init(&group->evidence);
+    link_init(&group->series);
+    link_init(&group->in_owner);
+    link_init(&group->in_live);
+    link_init(&group->in_active);
+    link_append(&owner->groups, &group->in_owner);
+    return group;
+}
+
+struct series *
+series_new(const struct key *key, uint64_t number, struct group *group)
+{
+    struct series *series = entry_new(key, sizeof(*series));
+
+    series->number = number;
+    series->group = group;
+    link_init(&series->in_group);
+    link_init(&series->in_live);
+    link_append(&group->series, &series->in_group);
+    group->owner->live_series++;
+    return series;
+}
+
+void
+owner_destroy(struct owner *owner)
+{
+    free(owner);
+}
+
+void
+group_destroy(struct group *group)
+{
+    slots_fini(&group->minutes);
+    slots_fini(&group->half_hours);
+    review_fini(&group->review);
+    evidence_fini(&group->evidence);
+    free(group);
+}
+
+void
+series_destroy(struct series *series)
+{
+    slots_fini(&series->minutes);
+    free(series);
+}
+
+/* ---- windows --------------------------------------------------------------------------------- */
+
+/* B ends before this half-hour: the one in which L begins. (A minute before L's length since the
+ * epoch gives 0: there are no slots before.) */
+static int64_t
+baseline_end(int64_t minute)
+{
+    return (minute - (WINDOW_L_MINUTES - 1)) / HALF_HOUR_MINUTES;
+}
+
+/* Sums are recomputed when they move to another minute, not subtracted from: what stops at
+ * UINT64_MAX, and smallest and largest offsets, cannot be taken back. It is one scan of at most
+ * 60 + 51 short records for a group and minute; within the minute an event just adds. */
+void
+group_roll(struct group *group, int64_t minute)
+{
+    struct windows *windows = &group->windows;
+
+    if (windows->minute == minute) {
+        return;
+    }
+    windows->minute = minute;
+    counts_init(&windows->l);
+    counts_init(&windows->s);
+    slots_sum(&group->minutes, minute - (WINDOW_L_MINUTES - 1), minute, &windows->l);
+    slots_sum(&group->minutes, minute - (WINDOW_S_MINUTES - 1), minute, &windows->s);
+
+    const int64_t end = baseline_end(minute);
+
+    if (group->baseline_end != end) {
+        struct counts b;
+
+        counts_init(&b);
+        slots_sum(&group->half_hours, end - WINDOW_B_HALF_HOURS, end - 1, &b);
+        windows->b_attempts = b.n[COUNT_ATTEMPTS];
+        windows->b_retries = b.n[COUNT_RETRIES];
+        group->baseline_end = end;
+    }
+}
+
+void
+group_add_event(
+        struct group *group, const struct event_counts *event, int64_t minute, int64_t half_hour)
+{
+    struct windows *windows = &group->windows;
+
+    if (minute <= windows->minute && minute > windows->minute - WINDOW_L_MINUTES) {
+        counts_add_event(&windows->l, event);
+    }
+    if (minute <= windows->minute && minute > windows->minute - WINDOW_S_MINUTES) {
+        counts_add_event(&windows->s, event);
+    }
+    if (half_hour < group->baseline_end && half_hour >= group->baseline_end - WINDOW_B_HALF_HOURS) {
+        struct counts b = {0};
+
+        counts_add_event_base(&b, event);
+        windows->b_attempts = count_sum(windows->b_attempts, b.n[COUNT_ATTEMPTS]);
+        windows->b_retries = count_sum(windows->b_retries, b.n[COUNT_RETRIES]);
+    }
+}

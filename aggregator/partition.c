@@ -1,3 +1,313 @@
-/* partition.c - the fold: events, ticks and decisions in; counters and reviews out.
+/* partition.c - the fold: time moves, minutes close, events are counted.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/partition_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct partition *
+partition_new(const struct partition_options *options)
+{
+    struct partition *partition = memory_new(1, sizeof(*partition));
+
+    assert((options->group_by & DIM_BIT(DIM_OWNER)) != 0);
+    partition->options = *options;
+    partition->times = (struct partition_times){TIME_NULL, TIME_NULL, TIME_NULL};
+    partition->settled = partition->times;
+    partition->offset = -1;
+    partition->record_ms = TIME_NULL;
+    partition->quiet = -1;
+    for (size_t i = 0; i < SLOTS_RING; i++) {
+        link_init(&partition->series_by_minute[i]);
+        link_init(&partition->groups_by_half_hour[i]);
+    }
+    link_init(&partition->active);
+    link_init(&partition->owners_touched);
+    link_init(&partition->owners_resting);
+    link_init(&partition->owners_forgotten);
+    slots_batch_init(&partition->batch.slots);
+    return partition;
+}
+
+static void
+destroy_live(struct partition *partition)
+{
+    for (size_t i = 0; i < partition->series.capacity; i++) {
+        if (partition->series.cells[i].item != NULL) {
+            series_destroy(partition->series.cells[i].item);
+        }
+    }
+    for (size_t i = 0; i < partition->groups.capacity; i++) {
+        if (partition->groups.cells[i].item != NULL) {
+            group_destroy(partition->groups.cells[i].item);
+        }
+    }
+    for (size_t i = 0; i < partition->owners.capacity; i++) {
+        if (partition->owners.cells[i].item != NULL) {
+            owner_destroy(partition->owners.cells[i].item);
+        }
+    }
+    table_fini(&partition->series);
+    table_fini(&partition->groups);
+    table_fini(&partition->owners);
+}
+
+void
+partition_destroy(struct partition *partition)
+{
+    if (partition == NULL) {
+        return;
+    }
+    partition_settle(partition); /* gives back what was forgotten in this batch */
+    restore_destroy(partition->restore);
+    while (!link_is_alone(&partition->owners_forgotten)) {
+        struct owner *owner = LINK_ITEM(partition->owners_forgotten.next, struct owner, in_views);
+
+        link_remove(&owner->in_views);
+        owner_destroy(owner);
+    }
+    destroy_live(partition);
+    slots_batch_fini(&partition->batch.slots);
+    free(partition->batch.minutes);
+    free(partition->batch.half_hours);
+    free(partition->batch.new_series);
+    free(partition->batch.new_groups);
+    free(partition->batch.forgotten_series);
+    free(partition->batch.forgotten_groups);
+    free(partition->batch.reviews);
+    free(partition->batch.publications);
+    free(partition);
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+/* T moves on to to_ms, closing the minutes on its way. */
+static void
+move_stream(struct partition *partition, int64_t to_ms)
+{
+    if (to_ms > partition->times.stream_ms) {
+        if (partition->times.stream_ms != TIME_NULL) {
+            close_minutes(partition, to_ms);
+        }
+        partition->times.stream_ms = to_ms;
+    }
+}
+
+/* A record moves T, and with it the log time. Slots leave only after the minutes have closed, for
+ * their windows end earlier. */
+static void
+move_log(struct partition *partition, int64_t to_ms)
+{
+    const int64_t was_ms = partition->times.log_ms;
+
+    move_stream(partition, to_ms);
+    if (to_ms > was_ms) {
+        partition->times.log_ms = to_ms;
+        if (was_ms != TIME_NULL && minute_of(to_ms) != minute_of(was_ms)) {
+            forget_expired(partition, was_ms);
+        }
+    }
+}
+
+/* Where T has to be at least, now that it is now_ms and no newer record has come; below 0: T is
+ * not idle. */
+static int64_t
+follow(const struct partition *partition, int64_t now_ms)
+{
+    const int64_t idle_ms = partition->options.limits->idle_ms;
+    const int64_t record_ms = partition->times.record_max_ms;
+
+    if (record_ms == TIME_NULL || now_ms <= record_ms || now_ms - record_ms <= idle_ms) {
+        return -1;
+    }
+    return now_ms - idle_ms;
+}
+
+void
+partition_record(struct partition *partition, int64_t offset, int64_t record_ms)
+{
+    partition->offset = offset;
+    partition->record_ms = record_ms;
+    if (offset > partition->quiet) {
+        partition->quiet = -1;
+    }
+    if (record_ms < 0) {
+        return; /* a record without a timestamp moves no clock; it is rejected */
+    }
+
+    const int64_t to_ms = follow(partition, record_ms);
+
+    if (to_ms >= 0) {
+        move_log(partition, to_ms);
+    }
+    partition->times.record_max_ms = max_i64(partition->times.record_max_ms, record_ms);
+}
+
+void
+partition_tick(struct partition *partition, int64_t now_ms)
+{
+    const int64_t to_ms = follow(partition, now_ms);
+
+    if (to_ms >= 0) {
+        move_stream(partition, to_ms);
+    }
+}
+
+void
+partition_set_quiet(struct partition *partition, int64_t offset)
+{
+    partition->quiet = offset;
+}
+
+int64_t
+partition_quiet(const struct partition *partition)
+{
+    return partition->quiet;
+}
+
+struct partition_times
+partition_times(const struct partition *partition)
+{
+    return partition->times;
+}
+
+const struct partition_metrics *
+partition_metrics(const struct partition *partition)
+{
+    return &partition->metrics;
+}
+
+/* ---- counting -------------------------------------------------------------------------------- */
+
+static struct counts *
+open_half_hour(struct partition *partition, struct group *group, int64_t half_hour)
+{
+    struct batch *batch = &partition->batch;
+    struct counts *counts =
+            slots_open(&group->half_hours, &batch->slots, half_hour, oldest_half_hour(partition));
+
+    if (slots_set_dirty(&group->half_hours, half_hour)) {
+        batch->half_hours = memory_grow(batch->half_hours, batch->half_hour_count,
+                &batch->half_hour_capacity, sizeof(*batch->half_hours));
+        batch->half_hours[batch->half_hour_count++] = (struct dirty_half_hour){group, half_hour};
+        group_touch(partition, group, half_hour);
+    }
+    return counts;
+}
+
+static struct counts *
+open_minute(struct partition *partition, struct series *series, int64_t minute)
+{
+    struct batch *batch = &partition->batch;
+    struct counts *counts =
+            slots_open(&series->minutes, &batch->slots, minute, oldest_minute(partition));
+
+    if (slots_set_dirty(&series->minutes, minute)) {
+        batch->minutes = memory_grow(batch->minutes, batch->minute_count, &batch->minute_capacity,
+                sizeof(*batch->minutes));
+        batch->minutes[batch->minute_count++] = (struct dirty_minute){series, minute};
+        series_touch(partition, series, minute);
+    }
+    return counts;
+}
+
+static struct group *
+group_at(struct partition *partition, const struct place *place)
+{
+    struct batch *batch = &partition->batch;
+    struct group *group =
+            place->series != NULL ? place->series->group : find_group(partition, place->dimensions);
+
+    if (group == NULL) {
+        group = add_group(partition, place->dimensions, partition->next_group++);
+        batch->new_groups = memory_grow(batch->new_groups, batch->new_group_count,
+                &batch->new_group_capacity, sizeof(struct group *));
+        batch->new_groups[batch->new_group_count++] = group;
+    }
+    return group;
+}
+
+static struct series *
+series_at(struct partition *partition, const struct place *place, struct group *group)
+{
+    struct batch *batch = &partition->batch;
+    struct series *series = place->series;
+
+    if (series == NULL) {
+        series = add_series(partition, &place->key, partition->next_series++, group);
+        batch->new_series = memory_grow(batch->new_series, batch->new_series_count,
+                &batch->new_series_capacity, sizeof(struct series *));
+        batch->new_series[batch->new_series_count++] = series;
+    }
+    return series;
+}
+
+/* The event is so far behind the log that no slot is left for it: its group counts that alone. */
+static void
+count_too_late(struct partition *partition, const struct place *place)
+{
+    struct group *group = group_at(partition, place);
+    const int64_t half_hour = half_hour_of(partition->times.log_ms);
+    struct counts *counts = open_half_hour(partition, group, half_hour);
+
+    counts->n[COUNT_TOO_LATE] = count_sum(counts->n[COUNT_TOO_LATE], 1);
+    partition->metrics.too_late++;
+    view_touch(partition, group->owner);
+}
+
+static void
+count_event(struct partition *partition, const struct outcome *outcome, const struct place *place,
+        int64_t event_ms)
+{
+    const int64_t minute = minute_of(event_ms);
+    const int64_t half_hour = half_hour_of(event_ms);
+    const int64_t log_minute = minute_of(partition->times.log_ms);
+    const bool late = minute <= log_minute - WINDOW_S_MINUTES;
+    const bool in_l = minute >= oldest_minute(partition);
+    struct group *group = group_at(partition, place);
+    struct event_counts event;
+
+    event_counts_init(&event, outcome, partition->offset, late, place->missing);
+    counts_add_event_base(open_half_hour(partition, group, half_hour), &event);
+    if (in_l) {
+        struct series *series = series_at(partition, place, group);
+        struct counts *sum = slots_open(
+                &group->minutes, &partition->batch.slots, minute, oldest_minute(partition));
+
+        counts_add_event(open_minute(partition, series, minute), &event);
+        counts_add_event(sum, &event);
+    }
+    group_add_event(group, &event, minute, half_hour);
+    group->owner->last_event_ms = max_i64(group->owner->last_event_ms, event_ms);
+    partition->metrics.counted++;
+    partition->metrics.late += late;
+    view_touch(partition, group->owner);
+
+    if (evidence_remember(&group->evidence, outcome, event_ms, partition->times.stream_ms)) {
+        mark_review(partition, group);
+    }
+    if (in_l && partition_evaluates(partition)) {
+        evaluate_event(partition, group, event_ms);
+    }
+}
+
+void
+partition_count(struct partition *partition, const struct outcome *outcome)
+{
+    const int64_t event_ms = min_i64(outcome->event_time_ms, partition->record_ms);
+    struct place place;
+
+    assert(event_ms >= 0); /* pairs with outcome_check() */
+    move_log(partition, event_ms);
+    place_find(partition, outcome, &place);
+
+    const int64_t behind_ms = partition->times.log_ms - event_ms;
+
+    if (behind_ms > partition->options.limits->too_late_ms ||
+            half_hour_of(event_ms) < oldest_half_hour(partition)) {
+        count_too_late(partition, &place);
+    } else {
+        count_event(partition, outcome, &place, event_ms);
+    }
+}

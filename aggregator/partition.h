@@ -106,7 +106,7 @@ struct review_change {
 struct publication {
     struct packet packet;
     struct span dimensions[DIM_COUNT]; /* of the group */
-    struct review review;              /* strings are in the arena: never review_fini() it */
+    struct review review;              /* lives as long as the changes: never review_fini() it */
 };
 
 /* Valid until partition_settle(), or the next call that counts, ticks or records. */
@@ -128,7 +128,9 @@ struct partition_changes {
     uint64_t next_series, next_group, next_active;          /* numbers are never used again */
 };
 
-/** How many slots partition_changes() would return: the size of the EXEC so far. Cost: O(1). */
+/** How many slots partition_changes() would return at most: the size of the EXEC so far. Cost:
+ * O(1).
+ */
 size_t partition_update_count(const struct partition *partition);
 
 /** All that changed since the last settle. Cost: O(what was touched). */
