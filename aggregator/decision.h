@@ -20,7 +20,7 @@ enum action { ACTION_MAP(ACTION_ENUM) ACTION_COUNT };
 
 extern const char *const action_names[ACTION_COUNT];
 
-#define DECISION_REASON_MAX 200 /* bytes of a reason */
+#define DECISION_REASON_MAX 200 /* characters of a reason */
 #define DATE_NULL INT32_MIN     /* a nullable date (days since the epoch) that is null */
 
 /* One record of the decisions topic. Spans are borrowed, or owned by the set that holds it. */

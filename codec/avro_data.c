@@ -128,7 +128,16 @@ avro_read_optional_string(struct reader *reader)
 int64_t
 avro_read_optional_long(struct reader *reader, int64_t null)
 {
-    return avro_read_present(reader) ? reader_zigzag(reader) : null;
+    if (!avro_read_present(reader)) {
+        return null;
+    }
+
+    const int64_t value = reader_zigzag(reader);
+
+    if (value == null) {
+        reader->failed = true; /* a value that is there is not null */
+    }
+    return value;
 }
 
 size_t
