@@ -14,6 +14,9 @@
 #include "consumer/source.h"
 #include "consumer/store.h"
 
+/* The way out of what cannot be continued (docs/delivery.md). */
+#define START_AFRESH "use another `group` and redis.prefix to start afresh"
+
 enum claim_state {
     CLAIM_LOADING, /* paused: memory is not, or may not be, what is stored */
     CLAIM_RUNNING, /* records are counted */

@@ -85,7 +85,7 @@ check_pending(const struct claim *claim, struct error *error)
         if (claim->pending.items[i].serial != claim->applied.serial - (count - 1 - i)) {
             return error_set(error, STATUS_REFUSED,
                     "partition %" PRId32 ": pending reviews in Redis have a gap before serial "
-                    "%" PRIu64 ": somebody else changed the state; run `retrywatch rebuild`",
+                    "%" PRIu64 ": somebody else changed the state: " START_AFRESH,
                     claim->partition, claim->pending.items[i].serial);
         }
     }
@@ -149,7 +149,7 @@ compare_without_state(struct claim *claim, const struct claim_context *context,
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": Redis holds no state, but the group has committed offset "
                 "%" PRId64 " of %s: this is another Redis, or it was emptied. Point redis.url at "
-                "the right one, or use another `group` to start afresh",
+                "the right one, or " START_AFRESH,
                 claim->partition, position->offset, context->topic);
     }
     claim->committed = position->offset >= 0 ? position->offset : low;
@@ -174,14 +174,14 @@ compare_cursor(const struct claim *claim, struct error *error)
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": the committed position is of serial %" PRIu64
                 ", Redis has already forgotten up to %" PRIu64
-                ": the group's offsets were reset to an older place; run `retrywatch rebuild`",
+                ": the group's offsets were reset to an older place: " START_AFRESH,
                 claim->partition, cursor->serial, known);
     }
     if (cursor->serial > claim->applied.serial) {
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": reviews up to serial %" PRIu64
                 " are published, Redis knows only %" PRIu64
-                ": Redis has lost its last writes; run `retrywatch rebuild`",
+                ": Redis has lost its last writes: " START_AFRESH,
                 claim->partition, cursor->serial, claim->applied.serial);
     }
     if (cursor->serial > known) {
@@ -190,8 +190,8 @@ compare_cursor(const struct claim *claim, struct error *error)
         if (!token_equal(at->token, cursor->token)) {
             return error_set(error, STATUS_REFUSED,
                     "partition %" PRId32 ": serial %" PRIu64
-                    " in Redis is not the one that was published: Redis has lost its last writes; "
-                    "run `retrywatch rebuild`",
+                    " in Redis is not the one that was published: Redis has lost its last writes: "
+                    START_AFRESH,
                     claim->partition, cursor->serial);
         }
     }
@@ -208,21 +208,21 @@ compare_with_state(struct claim *claim, const struct claim_context *context,
     if (position->offset < 0) {
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": Redis holds state up to offset %" PRId64
-                ", but the group has no committed offset for %s: it expired or was deleted; run "
-                "`retrywatch rebuild`, or use another `group` and redis.prefix to start afresh",
+                ", but the group has no committed offset for %s: it expired or was deleted: "
+                START_AFRESH,
                 claim->partition, claim->applied.offset, context->topic);
     }
     if (from < low) {
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": the next record to read is %" PRId64
                 ", but %s begins at %" PRId64
-                ": retention was shorter than the pause; run `retrywatch rebuild`",
+                ": retention was shorter than the pause: " START_AFRESH,
                 claim->partition, from, context->topic, low);
     }
     if (high < claim->applied.offset) {
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": the state has counted up to offset %" PRId64
-                ", but %s ends at %" PRId64 ": the topic was made anew; run `retrywatch rebuild`",
+                ", but %s ends at %" PRId64 ": the topic was made anew: " START_AFRESH,
                 claim->partition, claim->applied.offset, context->topic, high);
     }
     return compare_cursor(claim, error);

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/config_table.h"
+#include "consumer/file.h"
 
 #include "aggregator/memory.h"
 #include "consumer/nearest.h"
@@ -66,39 +67,12 @@ unknown_key(struct config_reader *reader, const char *name, struct config_origin
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-/* The whole file with a NUL after it. Returns owned in *out. */
-static enum status
-read_file(const char *path, size_t size_max, char **out, size_t *out_size, struct error *error)
-{
-    FILE *file = fopen(path, "re");
-    char *text = NULL;
-    size_t size = 0;
-
-    if (file == NULL) {
-        return error_set(error, STATUS_BAD_CONFIG, "cannot read %s: %s", path, strerror(errno));
-    }
-    text = memory_new(size_max + 2, 1);
-    size = fread(text, 1, size_max + 1, file);
-    if (ferror(file) != 0 || size > size_max) {
-        error_set(error, STATUS_BAD_CONFIG, "cannot read %s: %s", path,
-                size > size_max ? "it is too large" : strerror(errno));
-        fclose(file);
-        free(text);
-        return STATUS_BAD_CONFIG;
-    }
-    fclose(file);
-    text[size] = '\0';
-    *out = text;
-    *out_size = size;
-    return STATUS_OK;
-}
-
 enum status
 config_secret_read(const char *path, char **out, struct error *error)
 {
     char *text = NULL;
     size_t size = 0;
-    const enum status status = read_file(path, SECRET_SIZE_MAX, &text, &size, error);
+    const enum status status = file_read(path, SECRET_SIZE_MAX, &text, &size, error);
 
     if (status != STATUS_OK) {
         return status;
@@ -510,7 +484,7 @@ config_load(const struct config_sources *sources, struct config **out, struct er
 
     if (sources->path != NULL) {
         const enum status status =
-                read_file(sources->path, FILE_SIZE_MAX, &text, &input.size, error);
+                file_read(sources->path, FILE_SIZE_MAX, &text, &input.size, error);
 
         if (status != STATUS_OK) {
             return status;

@@ -194,8 +194,7 @@ replay_record(struct loop *loop, struct claim *claim, const struct record *recor
                             claim->applied.last_checksum)) {
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": the record at offset %" PRId64
-                " is not the one that was counted: the topic was made anew; run `retrywatch "
-                "rebuild`",
+                " is not the one that was counted: the topic was made anew: " START_AFRESH,
                 record->partition, record->offset);
     }
     if (status_disposition(verdict) == DISPOSE_REJECT && verdict != STATUS_UNKNOWN_SCHEMA &&

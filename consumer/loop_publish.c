@@ -49,6 +49,17 @@ transaction_fini(struct transaction *transaction)
     free(transaction->metadata);
 }
 
+static bool
+transaction_has_news(const struct transaction *transaction, struct claim **claims)
+{
+    bool news = transaction->record_count != 0;
+
+    for (size_t i = 0; i < transaction->position_count; i++) {
+        news = news || transaction->positions[i].offset != claims[i]->committed;
+    }
+    return news;
+}
+
 static void
 publish_count(struct loop *loop, const struct transaction *transaction)
 {
@@ -65,10 +76,11 @@ loop_publish(struct loop *loop, struct claim **claims, size_t count, struct erro
     struct transaction transaction;
     enum status status;
 
-    if (count == 0) {
+    transaction_init(&transaction, claims, count);
+    if (!transaction_has_news(&transaction, claims)) {
+        transaction_fini(&transaction);
         return STATUS_OK;
     }
-    transaction_init(&transaction, claims, count);
     status = publisher->ops->publish(publisher, transaction.records, transaction.record_count,
             transaction.positions, transaction.position_count, error);
     if (status == STATUS_OK) {
