@@ -1,3 +1,513 @@
-/* plan.c - a writer schema compiled into steps that read or skip one field each.
+/* plan.c - carries out the steps of a decode plan on the bytes of one event.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "codec/plan_steps.h"
+#include "codec/url.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* One decoding. The functions below take the place to read at and return the place after what
+ * they read, or NULL: then the machine holds why. */
+struct machine {
+    const struct plan *plan;
+    const uint8_t *end;
+    struct arena *arena;
+    const char *why;           /* of a failure */
+    const struct step *failed; /* of the outermost program */
+    unsigned forbidden;
+    int depth;
+    struct decoded decoded;
+};
+
+static const uint8_t *run(struct machine *m, const struct step *step, const uint8_t *at);
+
+static __attribute__((cold, noinline)) const uint8_t *
+fail(struct machine *m, const char *why)
+{
+    m->why = why;
+    return NULL;
+}
+
+static void *
+place(struct machine *m, uint16_t offset)
+{
+    return (uint8_t *)&m->decoded + offset;
+}
+
+static __attribute__((noinline)) const uint8_t *
+read_long_bytes(struct machine *m, const uint8_t *at, int64_t *value)
+{
+    uint64_t bits = 0;
+
+    for (int shift = 0; shift < 70; shift += 7) {
+        if (at == m->end) {
+            return fail(m, "ends inside a number");
+        }
+
+        const uint8_t byte = *at++;
+
+        /* Like Avro-C, drop what the tenth byte has beyond 64 bits. */
+        bits |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            *value = (int64_t)(bits >> 1) ^ -(int64_t)(bits & 1);
+            return at;
+        }
+    }
+    return fail(m, "number of more than 10 bytes");
+}
+
+static inline const uint8_t *
+read_long(struct machine *m, const uint8_t *at, int64_t *value)
+{
+    if (at != m->end && *at < 0x80) {
+        *value = (int64_t)(*at >> 1) ^ -(int64_t)(*at & 1);
+        return at + 1;
+    }
+    return read_long_bytes(m, at, value);
+}
+
+/* Bytes of one UTF-8 character, 0 if it is none. Source: RFC 3629, section 4. */
+static size_t
+utf8_character(const uint8_t *at, size_t left)
+{
+    const uint8_t first = at[0];
+    size_t size = 0;
+    uint8_t low = 0x80; /* range of the second byte */
+    uint8_t high = 0xbf;
+
+    if (first < 0x80) {
+        return 1;
+    }
+    if (first >= 0xc2 && first <= 0xdf) {
+        size = 2;
+    } else if (first >= 0xe0 && first <= 0xef) {
+        size = 3;
+        low = first == 0xe0 ? 0xa0 : 0x80;
+        high = first == 0xed ? 0x9f : 0xbf; /* no surrogates */
+    } else if (first >= 0xf0 && first <= 0xf4) {
+        size = 4;
+        low = first == 0xf0 ? 0x90 : 0x80;
+        high = first == 0xf4 ? 0x8f : 0xbf;
+    }
+    if (size == 0 || size > left || at[1] < low || at[1] > high) {
+        return 0;
+    }
+    for (size_t i = 2; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return size;
+}
+
+static __attribute__((noinline)) bool
+is_utf8(const uint8_t *at, size_t size)
+{
+    while (size > 0) {
+        const size_t character = utf8_character(at, size);
+
+        if (character == 0) {
+            return false;
+        }
+        at += character;
+        size -= character;
+    }
+    return true;
+}
+
+static inline uint64_t
+load64(const uint8_t *at)
+{
+    uint64_t word = 0;
+
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* Nearly all text is ASCII: eight bytes at a time, the last eight may overlap. */
+static inline bool
+is_ascii(const uint8_t *at, size_t size)
+{
+    uint64_t bits = 0;
+
+    if (size >= 8) {
+        const uint8_t *last = at + size - 8;
+
+        for (; at < last; at += 8) {
+            bits |= load64(at);
+        }
+        bits |= load64(last);
+    } else {
+        for (size_t i = 0; i < size; i++) {
+            bits |= at[i];
+        }
+    }
+    return (bits & UINT64_C(0x8080808080808080)) == 0;
+}
+
+static inline const uint8_t *
+read_bytes(struct machine *m, const uint8_t *at, struct span *bytes)
+{
+    int64_t size = 0;
+
+    at = read_long(m, at, &size);
+    if (at == NULL) {
+        return NULL;
+    }
+    if (size < 0 || size > m->end - at) {
+        return fail(m, "text of more bytes than are left");
+    }
+    *bytes = (struct span){at, (size_t)size};
+    return at + size;
+}
+
+static inline const uint8_t *
+read_text(struct machine *m, const uint8_t *at, struct span *text)
+{
+    struct span bytes;
+
+    at = read_bytes(m, at, &bytes);
+    if (at == NULL) {
+        return NULL;
+    }
+    if (!is_ascii(bytes.data, bytes.size) && !is_utf8(bytes.data, bytes.size)) {
+        return fail(m, "text is not UTF-8");
+    }
+    *text = bytes;
+    return at;
+}
+
+static inline const uint8_t *
+read_number(struct machine *m, const uint8_t *at, bool narrow, int64_t *number)
+{
+    int64_t value = 0;
+
+    at = read_long(m, at, &value);
+    if (at == NULL) {
+        return NULL;
+    }
+    if (narrow && value != (int32_t)value) {
+        return fail(m, "int is out of range");
+    }
+    *number = value;
+    return at;
+}
+
+static const uint8_t *
+read_time(struct machine *m, const uint8_t *at, const struct step *step)
+{
+    const int64_t divisor = (int64_t)step->arg;
+    int64_t value = 0;
+
+    at = read_number(m, at, step->narrow, &value);
+    if (at == NULL) {
+        return NULL;
+    }
+    if (divisor != 1) {
+        value = value / divisor - (value % divisor < 0); /* down, before 1970 too */
+    }
+    *(int64_t *)place(m, step->offset) = value;
+    return at;
+}
+
+static inline const uint8_t *
+read_index(struct machine *m, const uint8_t *at, uint32_t count, uint32_t *index)
+{
+    int64_t value = 0;
+
+    at = read_long(m, at, &value);
+    if (at == NULL) {
+        return NULL;
+    }
+    if (value < 0 || value >= count) {
+        return fail(m, "enum or union index is out of range");
+    }
+    *index = (uint32_t)value;
+    return at;
+}
+
+static inline const uint8_t *
+read_symbol(struct machine *m, const uint8_t *at, const struct step *step)
+{
+    uint32_t index = 0;
+
+    at = read_index(m, at, step->count, &index);
+    if (at != NULL) {
+        *(uint8_t *)place(m, step->offset) = m->plan->symbols[step->arg + index];
+    }
+    return at;
+}
+
+/* The index of a union of null and something else. */
+static inline const uint8_t *
+read_present(struct machine *m, const uint8_t *at, const struct step *step, bool *present)
+{
+    uint32_t index = 0;
+
+    at = read_index(m, at, 2, &index);
+    *present = index * 2 != step->null_byte;
+    return at;
+}
+
+static const uint8_t *
+call(struct machine *m, const uint8_t *at, uint32_t program)
+{
+    if (m->depth == DECODE_DEPTH_MAX) {
+        return fail(m, "nested more than 64 deep");
+    }
+    m->depth += 1;
+    at = run(m, m->plan->steps + m->plan->programs[program], at);
+    m->depth -= 1;
+    return at;
+}
+
+static const uint8_t *
+read_union(struct machine *m, const uint8_t *at, const struct step *step)
+{
+    uint32_t index = 0;
+
+    at = read_index(m, at, step->count, &index);
+    return at != NULL ? call(m, at, m->plan->targets[step->arg + index]) : NULL;
+}
+
+/* How many items the next block has; 0 at the end of the array or map. */
+static const uint8_t *
+read_block(struct machine *m, const uint8_t *at, int64_t *count)
+{
+    int64_t bytes = 0;
+
+    at = read_long(m, at, count);
+    if (at != NULL && *count < 0) {
+        /* The block's size in bytes follows, for those who skip it unseen. We do not: what is in
+         * it must be as sound as the rest. */
+        *count = *count == INT64_MIN ? INT64_MAX : -*count;
+        at = read_long(m, at, &bytes);
+    }
+    /* Items without bytes are no exception, or a few bytes could claim any number of them. */
+    if (at != NULL && *count > m->end - at) {
+        return fail(m, "block of more items than bytes are left");
+    }
+    return at;
+}
+
+static const uint8_t *
+skip_blocks(struct machine *m, const uint8_t *at, const struct step *step)
+{
+    int64_t count = 0;
+    struct span key;
+
+    for (;;) {
+        at = read_block(m, at, &count);
+        if (at == NULL || count == 0) {
+            return at;
+        }
+        if (step->arg == NO_PROGRAM && step->op == STEP_SKIP_ARRAY) {
+            continue;
+        }
+        for (; count > 0 && at != NULL; count--) {
+            if (step->op == STEP_SKIP_MAP) {
+                at = read_bytes(m, at, &key);
+            }
+            if (at != NULL && step->arg != NO_PROGRAM) {
+                at = call(m, at, step->arg);
+            }
+        }
+        if (at == NULL) {
+            return NULL;
+        }
+    }
+}
+
+static void
+keep_url(struct machine *m)
+{
+    struct outcome *outcome = &m->decoded.outcome;
+
+    if (outcome->source_url_count == OUTCOME_URLS_MAX) {
+        return;
+    }
+
+    const struct span url = url_strip(m->decoded.url, m->arena);
+
+    if (url.data != NULL) {
+        outcome->source_urls[outcome->source_url_count++] = url;
+    }
+}
+
+static const uint8_t *
+read_urls(struct machine *m, const uint8_t *at, const struct step *step)
+{
+    int64_t count = 0;
+
+    for (;;) {
+        at = read_block(m, at, &count);
+        if (at == NULL || count == 0) {
+            return at;
+        }
+        for (; count > 0; count--) {
+            at = step->arg == NO_PROGRAM ? read_text(m, at, &m->decoded.url)
+                                         : call(m, at, step->arg);
+            if (at == NULL) {
+                return NULL;
+            }
+            keep_url(m);
+        }
+    }
+}
+
+static inline const uint8_t *
+skip_fixed(struct machine *m, const uint8_t *at, uint32_t size)
+{
+    return (int64_t)size <= m->end - at ? at + size : fail(m, "ends inside a value");
+}
+
+static inline const uint8_t *
+read_value(struct machine *m, const uint8_t *at, const struct step *step)
+{
+    int64_t value = 0;
+
+    switch (step->op) {
+    case STEP_TEXT:
+    case STEP_MAYBE_TEXT:
+        return read_text(m, at, place(m, step->offset));
+    case STEP_NUMBER:
+    case STEP_MAYBE_NUMBER:
+        *(bool *)place(m, step->flag) = true;
+        return read_number(m, at, step->narrow, place(m, step->offset));
+    case STEP_TIME:
+    case STEP_MAYBE_TIME:
+        return read_time(m, at, step);
+    case STEP_ATTEMPT:
+        at = read_number(m, at, true, &value);
+        *(int32_t *)place(m, step->offset) = (int32_t)value;
+        return at;
+    default:
+        return read_symbol(m, at, step);
+    }
+}
+
+static const uint8_t *
+skip_value(struct machine *m, const uint8_t *at, const struct step *step)
+{
+    struct span bytes;
+    int64_t value = 0;
+
+    switch (step->op) {
+    case STEP_SKIP_NUMBER:
+        return read_long(m, at, &value);
+    case STEP_SKIP_BYTES:
+        return read_bytes(m, at, &bytes);
+    case STEP_SKIP_FIXED:
+        return skip_fixed(m, at, step->arg);
+    case STEP_SKIP_ARRAY:
+    case STEP_SKIP_MAP:
+        return skip_blocks(m, at, step);
+    default:
+        return fail(m, "union branch does not fit the field");
+    }
+}
+
+/* Carry out one program. */
+static const uint8_t *
+run(struct machine *m, const struct step *step, const uint8_t *at)
+{
+    bool present = false;
+
+    for (; step->op != STEP_END; step++) {
+        switch (step->op) {
+        case STEP_MAYBE_TEXT:
+        case STEP_MAYBE_NUMBER:
+        case STEP_MAYBE_TIME:
+        case STEP_MAYBE_SYMBOL:
+            at = read_present(m, at, step, &present);
+            if (at != NULL && present) {
+                at = read_value(m, at, step);
+            }
+            break;
+        case STEP_TEXT:
+        case STEP_NUMBER:
+        case STEP_TIME:
+        case STEP_ATTEMPT:
+        case STEP_SYMBOL:
+            at = read_value(m, at, step);
+            break;
+        case STEP_URLS:
+            at = read_urls(m, at, step);
+            break;
+        case STEP_MAYBE:
+            at = read_present(m, at, step, &present);
+            step += at != NULL && !present ? step->arg : 0;
+            break;
+        case STEP_UNION:
+            at = read_union(m, at, step);
+            break;
+        case STEP_CALL:
+            at = call(m, at, step->arg);
+            break;
+        case STEP_MARK:
+            m->forbidden |= 1U << step->arg;
+            break;
+        default:
+            at = skip_value(m, at, step);
+            break;
+        }
+        if (at == NULL) {
+            m->failed = step;
+            return NULL;
+        }
+    }
+    return at;
+}
+
+enum status
+plan_decode(const struct plan *plan, struct span body, struct arena *arena,
+        struct outcome *outcome, unsigned *forbidden, struct error *error)
+{
+    struct machine m;
+
+    assert(body.data != NULL);
+    m.plan = plan;
+    m.end = body.data + body.size;
+    m.arena = arena;
+    m.forbidden = 0;
+    m.depth = 0;
+    outcome_init(&m.decoded.outcome);
+
+    const uint8_t *at = run(&m, plan->steps, body.data);
+
+    if (at == NULL) {
+        const char *name = plan->names[m.failed - plan->steps];
+
+        return error_set(error, STATUS_MALFORMED, "%s%.100s: %s", name != NULL ? "field " : "",
+                name != NULL ? name : "record", m.why);
+    }
+    if (at != m.end) {
+        return error_set(error, STATUS_MALFORMED,
+                "%td bytes after the last field; was it written with another schema?", m.end - at);
+    }
+    *outcome = m.decoded.outcome;
+    *forbidden = m.forbidden;
+    return STATUS_OK;
+}
+
+void
+plan_destroy(struct plan *plan)
+{
+    if (plan == NULL) {
+        return;
+    }
+    schema_destroy(plan->schema);
+    free(plan->steps);
+    free(plan->names);
+    free(plan->programs);
+    free(plan->targets);
+    free(plan->symbols);
+    free(plan);
+}
+
+uint64_t
+plan_fingerprint(const struct plan *plan)
+{
+    return plan->schema->fingerprint;
+}
