@@ -30,7 +30,7 @@ struct rule {
     int64_t missing_share_bps;     /* 2000: a field is missing when so many retries lack it */
     int64_t pricing_stale_ms;      /* 30 d: an older pricing check is stale */
     uint32_t required;             /* bits of enum missing_field that missing_fields may name */
-    bool shadow;                   /* live the same life; the loop puts nothing into pending */
+    bool shadow;                   /* live the same life, publish nothing */
 };
 
 /* The sums of one group that its evaluation needs. */
