@@ -318,9 +318,11 @@ adopt(struct evaluation *evaluation, const struct decision *decision)
                                       ? decision->max_retry_share_bps
                                       : limit_from_now(evaluation, decision);
 
+    struct decision *copy = decision_copy(decision); /* before what it may come from is freed */
+
     free(review->adopted);
-    review->adopted = decision_copy(decision);
-    review->adopted_end_ms = decision_end(decision, evaluation->inputs->rule);
+    review->adopted = copy;
+    review->adopted_end_ms = decision_end(copy, evaluation->inputs->rule);
     review->adopted_limit_bps = limit_bps;
     review->adopted_cause = rule_leading_cause(&evaluation->inputs->windows->l);
     evaluation->effect.changed = true;
