@@ -278,8 +278,9 @@ decoder_decode(struct decoder *decoder, struct span value, struct arena *arena,
         return error_set(error, STATUS_EMPTY, "record has no value");
     }
     if (value.size > decoder->options.record_bytes_max) {
-        return error_set(error, STATUS_TOO_LARGE, "record has %zu bytes, limits.record_bytes is %zu",
-                value.size, decoder->options.record_bytes_max);
+        return error_set(error, STATUS_TOO_LARGE,
+                "record has %zu bytes, limits.record_bytes is %zu", value.size,
+                decoder->options.record_bytes_max);
     }
     if (decoder->options.format == FORMAT_JSON) {
 #ifdef HAVE_JSON

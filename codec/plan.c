@@ -461,8 +461,8 @@ run(struct machine *m, const struct step *step, const uint8_t *at)
 }
 
 enum status
-plan_decode(const struct plan *plan, struct span body, struct arena *arena,
-        struct outcome *outcome, unsigned *forbidden, struct error *error)
+plan_decode(const struct plan *plan, struct span body, struct arena *arena, struct outcome *outcome,
+        unsigned *forbidden, struct error *error)
 {
     struct machine m;
 

@@ -24,23 +24,21 @@ struct reader_field {
 };
 
 #define AT(member) ((uint16_t)offsetof(struct decoded, member))
-#define TEXT(field, may_be_null, member) \
-    {.name = (field), .kind = READ_TEXT, .nullable = (may_be_null), .offset = AT(member)}
-#define NUMBER(field, member, flag_member)   \
-    {.name = (field),                        \
-            .kind = READ_NUMBER,             \
-            .nullable = true,                \
-            .offset = AT(member),            \
-            .flag = AT(flag_member)}
-#define SYMBOL(field, old_name, may_be_null, member, names, fallback, all) \
-    {.name = (field),                                                      \
-            .alias = (old_name),                                           \
-            .kind = READ_SYMBOL,                                           \
-            .nullable = (may_be_null),                                     \
-            .symbol_default = (fallback),                                  \
-            .symbol_count = (all),                                         \
-            .offset = AT(member),                                          \
-            .symbols = (names)}
+#define TEXT(field, may_be_null, member)                                                    \
+    {                                                                                       \
+        .name = (field), .kind = READ_TEXT, .nullable = (may_be_null), .offset = AT(member) \
+    }
+#define NUMBER(field, member, flag_member)                                            \
+    {                                                                                 \
+        .name = (field), .kind = READ_NUMBER, .nullable = true, .offset = AT(member), \
+        .flag = AT(flag_member)                                                       \
+    }
+#define SYMBOL(field, old_name, may_be_null, member, names, fallback, all)                    \
+    {                                                                                         \
+        .name = (field), .alias = (old_name), .kind = READ_SYMBOL, .nullable = (may_be_null), \
+        .symbol_default = (fallback), .symbol_count = (all), .offset = AT(member),            \
+        .symbols = (names)                                                                    \
+    }
 
 static const struct reader_field reader_fields[] = {
         TEXT("event_id", false, outcome.event_id),
@@ -142,8 +140,8 @@ add_targets(struct compiler *c, uint32_t count)
     const size_t first = plan->target_count;
 
     for (uint32_t i = 0; i < count; i++) {
-        plan->targets = memory_grow(plan->targets, plan->target_count, &plan->target_capacity,
-                sizeof(*plan->targets));
+        plan->targets = memory_grow(
+                plan->targets, plan->target_count, &plan->target_capacity, sizeof(*plan->targets));
         plan->targets[plan->target_count++] = NO_PROGRAM;
     }
     return (uint32_t)first;
@@ -361,8 +359,8 @@ add_symbols(struct compiler *c, const struct reader_field *field, const struct s
                 ours = k;
             }
         }
-        plan->symbols = memory_grow(plan->symbols, plan->symbol_count, &plan->symbol_capacity,
-                sizeof(*plan->symbols));
+        plan->symbols = memory_grow(
+                plan->symbols, plan->symbol_count, &plan->symbol_capacity, sizeof(*plan->symbols));
         plan->symbols[plan->symbol_count++] = ours;
     }
     return (uint32_t)first;
@@ -435,9 +433,9 @@ compile_read(struct compiler *c, const struct reader_field *field, uint32_t numb
     for (uint32_t i = 0; i < node->count; i++) {
         const uint32_t branch = branch_at(c, node, i);
 
-        c->plan->targets[first + i] = add_program(c,
-                fits(c, field, branch) ? (struct todo){TODO_READ, branch, field, c->in}
-                                       : (struct todo){TODO_MISFIT, branch, field, c->in});
+        c->plan->targets[first + i] = add_program(
+                c, fits(c, field, branch) ? (struct todo){TODO_READ, branch, field, c->in}
+                                          : (struct todo){TODO_MISFIT, branch, field, c->in});
     }
     emit(c, (struct step){.op = STEP_UNION, .arg = first, .count = node->count});
 }

@@ -248,8 +248,8 @@ layout_all(const struct schema_text *text, struct schema *schema, struct error *
         return error_set(error, STATUS_BAD_SCHEMA, "schema: %.200s", avro_strerror());
     }
     if (!layout_type(&layout, parsed, &root)) {
-        status = error_set(
-                error, STATUS_BAD_SCHEMA, "schema: more than %d types", SCHEMA_NODES_MAX);
+        status =
+                error_set(error, STATUS_BAD_SCHEMA, "schema: more than %d types", SCHEMA_NODES_MAX);
     }
     free(layout.known);
     avro_schema_decref(parsed);

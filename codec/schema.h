@@ -29,7 +29,8 @@ enum schema_kind {
 /* One type. A record that is used in several places, or in itself, is one node. */
 struct schema_node {
     enum schema_kind kind;
-    uint32_t first; /* record: in fields; enum: in symbols; union: in branches; array, map: a node */
+    uint32_t
+            first; /* record: in fields; enum: in symbols; union: in branches; array, map: a node */
     uint32_t count; /* fields, symbols or branches */
     uint32_t size;  /* bytes of a fixed */
 };

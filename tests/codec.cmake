@@ -1,3 +1,9 @@
 # Tests: codec.
+add_library(codec_support STATIC support/outcome_print.c)
+target_link_libraries(codec_support PUBLIC codec)
+
+retrywatch_test(unit decoder codec_support)
 retrywatch_test(unit forbidden codec)
+retrywatch_test(unit frame codec_support)
+retrywatch_test(unit plan codec_support)
 retrywatch_test(unit url codec)
