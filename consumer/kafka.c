@@ -286,7 +286,6 @@ connect_client(struct check *check, struct error *error)
 {
     const struct kafka_setting ours[] = {
             {"group.instance.id", NULL, "use `instance`"},
-            {"allow.auto.create.topics", "false", "topics are created by --create-topics alone"},
             {NULL, NULL, NULL},
     };
     rd_kafka_conf_t *conf = NULL;

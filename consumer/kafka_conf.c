@@ -174,7 +174,6 @@ on_error(rd_kafka_t *rk, int number, const char *reason, void *opaque)
                 "kafka %s: %s%s", address, reason, way_out(code));
     } else {
         snprintf(trouble->reason, sizeof(trouble->reason), "%s", reason);
-        log_warn("kafka", "error=%s text=\"%s\"", rd_kafka_err2name(code), reason);
     }
 }
 

@@ -58,8 +58,8 @@ kafka_writer_new(const struct config *config, const char *topic, struct kafka_wr
 
     writer->topic = topic;
     writer->trouble.owner = writer;
-    status = kafka_conf_new(config, KAFKA_PRODUCER, writer_defaults, writer_ours,
-            &writer->trouble, &conf, error);
+    status = kafka_conf_new(
+            config, KAFKA_PRODUCER, writer_defaults, writer_ours, &writer->trouble, &conf, error);
     if (status == STATUS_OK) {
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
         status = kafka_client_new(RD_KAFKA_PRODUCER, conf, &writer->rk, error);
@@ -151,7 +151,7 @@ kafka_writer_flush(struct kafka_writer *writer, int64_t timeout_ms, struct error
         code = rd_kafka_flush(writer->rk, FULL_WAIT_MS);
         status = check_sent(writer, error);
     } while (status == STATUS_OK && code != RD_KAFKA_RESP_ERR_NO_ERROR &&
-            clock_system.monotonic_ms(&clock_system) < until);
+             clock_system.monotonic_ms(&clock_system) < until);
     if (status == STATUS_OK && code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return kafka_failed(&writer->trouble, code, writer->topic, NULL, error);
     }

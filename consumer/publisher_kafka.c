@@ -241,6 +241,18 @@ send_offsets(struct publisher_kafka *publisher, const struct position *positions
                            : transaction_failed(publisher, problem, "send offsets", error);
 }
 
+/* What ended the producer for good says more than what followed from it; else status. */
+static enum status
+fatal_or(struct publisher_kafka *publisher, enum status status, struct error *error)
+{
+    char text[256];
+    const rd_kafka_resp_err_t code = rd_kafka_fatal_error(publisher->rk, text, sizeof(text));
+
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR
+                   ? status
+                   : kafka_failed(&publisher->trouble, code, "publish", text, error);
+}
+
 /* Nothing of the transaction was committed, nor will be. */
 static void
 abandon(struct publisher_kafka *publisher)
@@ -312,6 +324,7 @@ publish_once(struct publisher_kafka *publisher, const struct out_record *records
         status = await_records(publisher, error);
     }
     if (status != STATUS_OK) {
+        status = fatal_or(publisher, status, error);
         abandon(publisher);
         return status;
     }

@@ -19,3 +19,6 @@ function(integration_test name timeout)
         ENVIRONMENT "RETRYWATCH=$<TARGET_FILE:retrywatch>;RETRYWATCH_FIXTURES=${fixtures}")
 endfunction()
 
+
+# The Kafka clients in C: on the mock broker always, on Apache Kafka where there is one.
+retrywatch_test(integration kafka_clients consumer)
