@@ -6,6 +6,7 @@
 
 #include "consumer/clock.h"
 #include "consumer/config.h"
+#include "consumer/decision_feed.h"
 #include "consumer/publisher.h"
 #include "consumer/source.h"
 
@@ -23,6 +24,10 @@ enum status source_kafka_new(const struct config *config, const struct clock *cl
  */
 enum status publisher_kafka_new(const struct config *config, struct source *source,
         struct publisher **out, struct error *error) MUST_CHECK;
+
+/** The decisions topic; connects at the first read. Returns owned in *out. */
+enum status decisions_kafka_new(const struct config *config, const struct clock *clock,
+        struct decision_feed **out, struct error *error) MUST_CHECK;
 
 /* What the cluster says of itself and of the input topic. */
 struct kafka_facts {

@@ -412,6 +412,9 @@ loop_turn(struct loop *loop, struct error *error)
         resume_waiting(loop, loop->claims[i]);
     }
     if (status == STATUS_OK) {
+        status = loop->feed->ops->read_new(loop->feed, loop->options.decisions, error);
+    }
+    if (status == STATUS_OK) {
         status = poll_source(loop, &batch, error);
     }
     if (status == STATUS_OK) {
@@ -527,9 +530,10 @@ loop_listener(struct loop *loop)
 }
 
 void
-loop_connect(
-        struct loop *loop, struct source *source, struct store *store, struct publisher *publisher)
+loop_connect(struct loop *loop, struct source *source, struct store *store,
+        struct publisher *publisher, struct decision_feed *feed)
 {
+    loop->feed = feed;
     loop->source = source;
     loop->store = store;
     loop->publisher = publisher;

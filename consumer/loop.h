@@ -10,6 +10,7 @@
 #include "codec/decoder.h"
 #include "consumer/clock.h"
 #include "consumer/config.h"
+#include "consumer/decision_feed.h"
 #include "consumer/publisher.h"
 #include "consumer/source.h"
 #include "consumer/store.h"
@@ -21,7 +22,7 @@ struct loop_options {
     const struct config *config;
     const struct clock *clock;
     struct decoder *decoder;
-    const struct decisions *decisions;
+    struct decisions *decisions; /* filled from the feed */
     digest_function *digest;
     uint64_t process; /* 64 random bits: the first half of every token */
 };
@@ -41,8 +42,8 @@ void loop_destroy(struct loop *loop);
 const struct source_listener *loop_listener(struct loop *loop);
 
 /** Borrowed: to be destroyed after loop_drain(), before the loop. */
-void loop_connect(
-        struct loop *loop, struct source *source, struct store *store, struct publisher *publisher);
+void loop_connect(struct loop *loop, struct source *source, struct store *store,
+        struct publisher *publisher, struct decision_feed *feed);
 
 /**
  * One turn: what is due to be loaded, one batch, its EXECs, views, and a transaction when due.

@@ -16,6 +16,7 @@ struct loop {
     struct source *source;
     struct store *store;
     struct publisher *publisher;
+    struct decision_feed *feed;
     struct views *views;
     struct claim **claims; /* those that this instance holds, by partition */
     size_t claim_count, claim_capacity;

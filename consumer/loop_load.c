@@ -67,20 +67,11 @@ load_left(const struct load_round *round)
 
 /* Step 1. */
 static enum status
-load_stored(struct load_round *round, struct error *error)
+load_stored(struct load_round *round, struct loading *item, struct error *error)
 {
-    for (size_t i = 0; i < round->count; i++) {
-        struct loading *item = &round->items[i];
-        enum status status = claim_read_stored(item->claim, &round->loop->context, error);
+    const enum status status = claim_read_stored(item->claim, &round->loop->context, error);
 
-        if (status != STATUS_OK) {
-            status = load_failed(round, item, status, error);
-        }
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    return STATUS_OK;
+    return status == STATUS_OK ? STATUS_OK : load_failed(round, item, status, error);
 }
 
 /* Steps 2 and 4: the comparison needs nothing of step 3, and refuses before anything is written. */
@@ -156,23 +147,46 @@ load_commit_back(struct load_round *round, struct error *error)
     return status;
 }
 
-/* Steps 5 and 6, then on with reading. */
+/* Steps 5 and 6. */
 static enum status
 load_take(struct load_round *round, struct loading *item, struct error *error)
 {
     struct loop *loop = round->loop;
-    struct claim *claim = item->claim;
-    enum status status = claim_take(claim, &loop->context, loop_wall(loop), error);
+    const enum status status = claim_take(item->claim, &loop->context, loop_wall(loop), error);
 
-    if (status == STATUS_OK) {
-        claim->next = claim_start(claim, item->low);
-        status = loop->source->ops->resume(loop->source, claim->partition, claim->next, error);
-    }
     if (status != STATUS_OK) {
         return load_failed(round, item, status, error);
     }
     loop->metrics.loads += 1;
-    claim->checked_ms = loop_now(loop);
+    item->claim->checked_ms = loop_now(loop);
+    return STATUS_OK;
+}
+
+/* Step 7, after the claim: whoever wrote the state that was read knew no decision that is not read
+ * here, so that what is known never goes back. */
+static enum status
+load_decisions(struct load_round *round, struct error *error)
+{
+    struct loop *loop = round->loop;
+    const enum status status =
+            loop->feed->ops->read_to_end(loop->feed, loop->options.decisions, error);
+
+    return status == STATUS_OK ? STATUS_OK : load_failed_all(round, status, error);
+}
+
+/* On with reading. */
+static enum status
+load_resume(struct load_round *round, struct loading *item, struct error *error)
+{
+    struct loop *loop = round->loop;
+    struct claim *claim = item->claim;
+    enum status status;
+
+    claim->next = claim_start(claim, item->low);
+    status = loop->source->ops->resume(loop->source, claim->partition, claim->next, error);
+    if (status != STATUS_OK) {
+        return load_failed(round, item, status, error);
+    }
     log_info("load",
             "partition=%" PRId32 " applied=%" PRId64 " committed=%" PRId64 " serial=%" PRIu64
             " pending=%zu",
@@ -184,9 +198,24 @@ load_take(struct load_round *round, struct loading *item, struct error *error)
 }
 
 static enum status
+load_each(struct load_round *round,
+        enum status (*step)(struct load_round *round, struct loading *item, struct error *error),
+        struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < round->count && status == STATUS_OK; i++) {
+        if (round->items[i].claim != NULL) {
+            status = step(round, &round->items[i], error);
+        }
+    }
+    return status;
+}
+
+static enum status
 load_round_run(struct load_round *round, struct error *error)
 {
-    enum status status = load_stored(round, error);
+    enum status status = load_each(round, load_stored, error);
 
     if (status == STATUS_OK && load_left(round) != 0) {
         status = load_committed(round, error);
@@ -194,12 +223,13 @@ load_round_run(struct load_round *round, struct error *error)
     if (status == STATUS_OK && load_left(round) != 0) {
         status = load_commit_back(round, error);
     }
-    for (size_t i = 0; i < round->count && status == STATUS_OK; i++) {
-        if (round->items[i].claim != NULL) {
-            status = load_take(round, &round->items[i], error);
-        }
+    if (status == STATUS_OK) {
+        status = load_each(round, load_take, error);
     }
-    return status;
+    if (status == STATUS_OK && load_left(round) != 0) {
+        status = load_decisions(round, error);
+    }
+    return status == STATUS_OK ? load_each(round, load_resume, error) : status;
 }
 
 enum status

@@ -56,6 +56,7 @@ struct service {
     struct source *source;
     struct store *store;
     struct publisher *publisher;
+    struct decision_feed *feed;
 };
 
 /* What must be there before the first record is read, asked again until it is. */
@@ -148,7 +149,11 @@ make_loop(struct service *service, struct error *error)
         status = publisher_kafka_new(service->config, service->source, &service->publisher, error);
     }
     if (status == STATUS_OK) {
-        loop_connect(service->loop, service->source, service->store, service->publisher);
+        status = decisions_kafka_new(service->config, &clock_system, &service->feed, error);
+    }
+    if (status == STATUS_OK) {
+        loop_connect(
+                service->loop, service->source, service->store, service->publisher, service->feed);
     }
     return status;
 }
@@ -178,6 +183,9 @@ service_fini(struct service *service)
     }
     if (service->publisher != NULL) {
         service->publisher->ops->destroy(service->publisher);
+    }
+    if (service->feed != NULL) {
+        service->feed->ops->destroy(service->feed);
     }
     loop_destroy(service->loop);
     if (service->store != NULL) {
