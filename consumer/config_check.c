@@ -118,13 +118,13 @@ begins_with_one_of(const char *text, const char *const *beginnings)
 static void
 check_urls(const struct checker *checker)
 {
-    static const char *const redis[] = {"redis://", NULL};
+    static const char *const redis[] = {"redis://", "unix://", NULL};
     static const char *const http[] = {"http://", "https://", NULL};
     const struct config *config = checker->config;
 
     if (!begins_with_one_of(config->redis.url, redis)) {
         config_problem(checker->problems, origin_of(checker, "redis.url"), "redis.url",
-                "allowed: redis://host:port/database");
+                "allowed: redis://host:port/database or unix://path");
     }
     if (config->schema.registry[0] != '\0' && !begins_with_one_of(config->schema.registry, http)) {
         config_problem(checker->problems, origin_of(checker, "schema.registry"), "schema.registry",

@@ -4,6 +4,7 @@
 #include "consumer/config_table.h"
 
 #include "aggregator/memory.h"
+#include "consumer/kafka_property.h"
 
 #include <stdlib.h>
 
@@ -23,6 +24,10 @@ static const struct {
         {"auto.offset.reset", "is chosen by retrywatch: a fresh group starts at the earliest "
                               "offset, and a lost offset is an error"},
         {"enable.partition.eof", "is always true"},
+        {"partition.assignment.strategy", "is always cooperative-sticky"},
+        {"enable.idempotence", "is always true"},
+        {"acks", "is always all"},
+        {"request.required.acks", "is always all"},
 };
 
 bool
@@ -81,6 +86,25 @@ ends_with_file(const char *name)
     return size > 5 && strcmp(name + size - 5, "_file") == 0;
 }
 
+/* Whether librdkafka takes it; else a problem has been told. */
+static bool
+is_known(const char *name, const char *value, struct config_origin origin, const char *full,
+        struct config_problems *problems)
+{
+    const bool secret = config_kafka_is_secret(name);
+    char nearest[KAFKA_PROPERTY_NAME_SIZE];
+    struct error error = {0};
+
+    if (kafka_property_check(name, value, secret, &error) == STATUS_OK) {
+        return true;
+    }
+    const bool slip = kafka_property_nearest(name, nearest) && strcmp(nearest, name) != 0;
+
+    config_problem(problems, origin, full, "%s%s%s%s", error.text, slip ? ", did you mean " : "",
+            slip ? nearest : "", slip ? "?" : "");
+    return false;
+}
+
 void
 config_kafka_set(struct config *config, const char *name, const char *value,
         struct config_origin origin, struct config_problems *problems)
@@ -110,6 +134,10 @@ config_kafka_set(struct config *config, const char *name, const char *value,
         }
     } else {
         text = config_text_copy(value);
+    }
+    if (!is_known(base, text, origin, full, problems)) {
+        free(text);
+        return;
     }
 
     struct kafka_property *property = property_of(config, scope, base);
@@ -146,6 +174,12 @@ join(const struct yaml_node *list)
     return text;
 }
 
+static bool
+is_empty(const struct yaml_node *node)
+{
+    return node->kind == YAML_NODE_SCALAR && !node->quoted && node->text[0] == '\0';
+}
+
 static void
 read_members(struct config *config, const struct yaml_node *map, const char *prefix,
         const char *source, struct config_problems *problems)
@@ -159,6 +193,10 @@ read_members(struct config *config, const struct yaml_node *map, const char *pre
         if (snprintf(name, sizeof(name), "%s%s", prefix, child->key) >= NAME_MAX_BYTES - 8) {
             config_problem(problems, origin, "kafka", "a property has no name as long as this");
             continue;
+        }
+        if (is_empty(child) &&
+                (strcmp(child->key, "consumer") == 0 || strcmp(child->key, "producer") == 0)) {
+            continue; /* `consumer:` with comments alone below it */
         }
         switch (child->kind) {
         case YAML_NODE_SCALAR:
@@ -184,6 +222,9 @@ void
 config_kafka_read(struct config *config, const struct yaml_node *node, const char *source,
         struct config_problems *problems)
 {
+    if (is_empty(node)) {
+        return;
+    }
     if (node->kind != YAML_NODE_MAP) {
         config_problem(problems, (struct config_origin){source, node->line}, "kafka",
                 "must be a map of librdkafka properties, such as `bootstrap.servers: host:9092`");

@@ -1,0 +1,377 @@
+/* test_config_errors.c - the configuration: what is refused, and how it is told.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/load_config.h"
+#include "tests/support/rows.h"
+
+#include <string.h>
+
+static const struct bad {
+    const char *name;
+    const char *text;
+    const char *environment[MORE];
+    const char *sets[MORE];
+    const char *want[3]; /* parts of what is told */
+    size_t count;        /* of problems */
+} bad[] = {
+        {.name = "unknown key",
+                .text = "gruop: a",
+                .want = {"t.yaml:1: gruop: unknown key", "did you mean group?"},
+                .count = 1},
+        {.name = "unknown key in a section",
+                .text = "redis:\n  url: redis://h\n  prefx: a",
+                .want = {"t.yaml:3: redis.prefx:", "redis.prefix"},
+                .count = 1},
+        {.name = "unknown key that is near to nothing",
+                .text = "qqqqqqqqqq: 1",
+                .want = {"t.yaml:1: qqqqqqqqqq: unknown key;"},
+                .count = 1},
+        {.name = "a key of a section at the top",
+                .text = "\nmax_events: 1",
+                .want = {"t.yaml:2:", "batch.max_events"},
+                .count = 1},
+        {.name = "unknown section",
+                .text = "redsi: {url: x}",
+                .want = {"t.yaml:1: redsi: unknown key"},
+                .count = 1},
+        {.name = "every error at once",
+                .text = "a1: 1\nb2: 2\nbatch: {linger: 1x, max_events: 0}",
+                .want = {"t.yaml:1: a1", "t.yaml:2: b2", "t.yaml:3: batch.max_events"},
+                .count = 4},
+        {.name = "a map for a value",
+                .text = "group: {a: b}",
+                .want = {"t.yaml:1: group: is one value, not a map"},
+                .count = 1},
+        {.name = "a list for a value",
+                .text = "group: [a]",
+                .want = {"is one value, not a list"},
+                .count = 1},
+        {.name = "a value for a section",
+                .text = "batch: 5",
+                .want = {"t.yaml:1: batch: is a section"},
+                .count = 1},
+        {.name = "the same key twice",
+                .text = "group: a\ngroup: b",
+                .want = {"t.yaml:2: group stands here twice", "line 1"},
+                .count = 1},
+        {.name = "not YAML", .text = "group: [", .want = {"t.yaml:2: not YAML"}, .count = 1},
+        {.name = "a tab",
+                .text = "batch:\n\tlinger: 1s",
+                .want = {"t.yaml:2: not YAML"},
+                .count = 1},
+        {.name = "an alias",
+                .text = "group: &a x\ninstance: *a",
+                .want = {"anchors and aliases"},
+                .count = 1},
+        {.name = "two documents",
+                .text = "group: a\n---\ngroup: b",
+                .want = {"t.yaml:2: only one document"},
+                .count = 1},
+        {.name = "a list at the top",
+                .text = "- a",
+                .want = {"t.yaml:1: must be a map"},
+                .count = 1},
+        {.name = "a word at the top", .text = "a", .want = {"t.yaml:1: must be a map"}, .count = 1},
+        {.name = "nested too deeply",
+                .text = "kafka: {a: {a: {a: {a: {a: {a: {a: {a: {a: 1}}}}}}}}}",
+                .want = {"nested too deeply"},
+                .count = 1},
+        {.name = "a map as a key",
+                .text = "? {a: b}\n: c",
+                .want = {"a key must be a word"},
+                .count = 1},
+        {.name = "not UTF-8", .text = "group: \"\xff\"", .want = {"not YAML"}, .count = 1},
+        {.name = "a control character",
+                .text = "group: \"a\\nb\"",
+                .want = {"t.yaml:1: group: holds a control character"},
+                .count = 1},
+        {.name = "a zero byte", .text = "group: \"a\\0b\"", .want = {"zero byte"}, .count = 1},
+        {.name = "number: words",
+                .text = "batch: {max_events: many}",
+                .want = {"\"many\" is not allowed; allowed: a whole number, 1 to 10000000"},
+                .count = 1},
+        {.name = "number: too small",
+                .text = "batch: {max_events: 0}",
+                .want = {"1 to 10000000"},
+                .count = 1},
+        {.name = "number: too large",
+                .text = "batch: {max_events: 10000001}",
+                .want = {"1 to 10000000"},
+                .count = 1},
+        {.name = "number: overflow",
+                .text = "batch: {max_events: 99999999999999999999}",
+                .want = {"1 to 10000000"},
+                .count = 1},
+        {.name = "number: negative",
+                .text = "batch: {max_events: -1}",
+                .want = {"1 to 10000000"},
+                .count = 1},
+        {.name = "number: fraction",
+                .text = "batch: {max_events: 1.5}",
+                .want = {"1 to 10000000"},
+                .count = 1},
+        {.name = "number: unit",
+                .text = "batch: {max_events: 1s}",
+                .want = {"1 to 10000000"},
+                .count = 1},
+        {.name = "number: empty",
+                .text = "batch: {max_events: }",
+                .want = {"\"\" is not allowed"},
+                .count = 1},
+        {.name = "duration: no unit",
+                .text = "batch: {linger: 50}",
+                .want = {"t.yaml:1: batch.linger:", "ms, s, m, h or d, 0ms to 10s"},
+                .count = 1},
+        {.name = "duration: unknown unit",
+                .text = "batch: {linger: 5 parsecs}",
+                .want = {"\"5 parsecs\""},
+                .count = 1},
+        {.name = "duration: overflow",
+                .text = "batch: {linger: 9223372036854775807d}",
+                .want = {"0ms to 10s"},
+                .count = 1},
+        {.name = "share: no unit",
+                .text = "review: {share_min: 0.1}",
+                .want = {"a percentage such as 12.5%"},
+                .count = 1},
+        {.name = "share: three places",
+                .text = "review: {share_min: 1.123%}",
+                .want = {"0.01% to 100%"},
+                .count = 1},
+        {.name = "share: over the whole",
+                .text = "review: {share_max: 100.01%}",
+                .want = {"0.01% to 100%"},
+                .count = 1},
+        {.name = "share: point alone",
+                .text = "review: {share_min: 1.%}",
+                .want = {"percentage"},
+                .count = 1},
+        {.name = "factor: below one",
+                .text = "review: {baseline_factor: 0.9}",
+                .want = {"1 to 1000"},
+                .count = 1},
+        {.name = "bool: yes",
+                .text = "review: {shadow: yes}",
+                .want = {"true or false"},
+                .count = 1},
+        {.name = "enum",
+                .text = "delivery: sometimes",
+                .want = {"exactly_once or at_least_once"},
+                .count = 1},
+        {.name = "list: unknown word",
+                .text = "review: {group_by: [owner_tag, colour]}",
+                .want = {"\"colour\"", "request_class or budget_bucket"},
+                .count = 1},
+        {.name = "list: a map inside",
+                .text = "review: {group_by: [owner_tag, {a: b}]}",
+                .want = {"must be a list of words"},
+                .count = 1},
+        {.name = "group_by without owner",
+                .text = "review:\n  group_by: [environment]",
+                .want = {"t.yaml:2: review.group_by: must hold owner_tag"},
+                .count = 1},
+        {.name = "empty where it must not be",
+                .text = "group: \"\"",
+                .want = {"t.yaml:1: group: must not be empty"},
+                .count = 1},
+        {.name = "share_min over share_max",
+                .text = "review: {share_min: 30%}",
+                .want = {"30% is more than review.share_max, which is 20%"},
+                .count = 1},
+        {.name = "share_max under share_min",
+                .text = "review:\n  share_max: 8%",
+                .want = {"t.yaml:2: review.share_min: 10% is more than review.share_max, which is "
+                         "8%"},
+                .count = 1},
+        {.name = "calm_share over share_min",
+                .text = "review: {calm_share: 11%}",
+                .want = {"review.calm_share"},
+                .count = 1},
+        {.name = "decision_default over decision_max",
+                .text = "review: {decision_max: 1h}",
+                .want = {"review.decision_default"},
+                .count = 1},
+        {.name = "too_late beyond the slots",
+                .text = "limits: {too_late: 25h}",
+                .want = {"1m to 1d"},
+                .count = 1},
+        {.name = "two topics are one",
+                .text = "topics: {reviews: a, rejected: a}",
+                .want = {"t.yaml:1: topics.rejected: is the topic of topics.reviews too"},
+                .count = 1},
+        {.name = "no name of a topic",
+                .text = "topics: {reviews: \"a b\"}",
+                .want = {"no name of a topic"},
+                .count = 1},
+        {.name = "no URL of Redis",
+                .text = "redis: {url: localhost}",
+                .want = {"t.yaml:1: redis.url"},
+                .count = 1},
+        {.name = "no URL of a registry",
+                .text = "schema: {registry: localhost}",
+                .want = {"http:// or https://"},
+                .count = 1},
+        {.name = "registry and schema file",
+                .text = "schema: {registry: \"http://h\", outcome: a.avsc}",
+                .want = {"leave one of them out"},
+                .count = 1},
+        {.name = "a brace in the prefix",
+                .text = "redis: {prefix: \"a{b\"}",
+                .want = {"hash tag"},
+                .count = 1},
+        {.name = "listen without port",
+                .text = "http: {listen: localhost}",
+                .want = {"address:port"},
+                .count = 1},
+        {.name = "listen on no port",
+                .text = "http: {listen: \"h:99999\"}",
+                .want = {"address:port"},
+                .count = 1},
+        {.name = "kafka is no map",
+                .text = "kafka: localhost",
+                .want = {"t.yaml:1: kafka: must be a map"},
+                .count = 1},
+        {.name = "kafka: ours",
+                .text = "kafka:\n  group.id: a",
+                .want = {"t.yaml:2: kafka.group.id: is the key `group`"},
+                .count = 1},
+        {.name = "kafka: unknown",
+                .text = "kafka:\n  consumer:\n    fetch.min.byte: 1",
+                .want = {"t.yaml:3: kafka.consumer.fetch.min.byte:", "no such property",
+                        "fetch.min.bytes"},
+                .count = 1},
+        {.name = "kafka: bootstrap",
+                .text = "kafka: {botstrap.servers: a}",
+                .want = {"did you mean bootstrap.servers?"},
+                .count = 1},
+        {.name = "kafka: wrong value",
+                .text = "kafka: {security.protocol: tls}",
+                .want = {"kafka.security.protocol"},
+                .count = 1},
+        {.name = "kafka: no file",
+                .text = "kafka: {sasl.password_file: /nowhere/p}",
+                .want = {"cannot read /nowhere/p: No such file"},
+                .count = 1},
+        {.name = "evidence: unknown key",
+                .text = "evidence:\n  - owner: a",
+                .want = {"t.yaml:2: evidence.owner: unknown key, did you mean owner_tag"},
+                .count = 1},
+        {.name = "evidence: no date",
+                .text = "evidence: [{access_date: 2026-02-29}]",
+                .want = {"YYYY-MM-DD"},
+                .count = 1},
+        {.name = "evidence: no time",
+                .text = "evidence: [{pricing_source_checked_at: 2026-02-01T25:00:00Z}]",
+                .want = {"RFC 3339"},
+                .count = 1},
+        {.name = "evidence: no URL",
+                .text = "evidence: [{source_urls: [\"\"]}]",
+                .want = {"evidence.source_urls"},
+                .count = 1},
+        {.name = "evidence: nine URLs",
+                .text = "evidence: [{source_urls: [a, a, a, a, a, a, a, a, a]}]",
+                .want = {"at most 8"},
+                .count = 1},
+        {.name = "evidence: no list",
+                .text = "evidence: {owner_tag: a}",
+                .want = {"evidence: must be a list"},
+                .count = 1},
+        {.name = "evidence: a word inside",
+                .text = "evidence: [a]",
+                .want = {"list of maps"},
+                .count = 1},
+        {.name = "a variable like a key",
+                .environment = {"RETRYWATCH_REDIS_URI=x"},
+                .want = {"RETRYWATCH_REDIS_URI: no key", "did you mean RETRYWATCH_REDIS_URL?"},
+                .count = 1},
+        {.name = "a variable of a section",
+                .environment = {"RETRYWATCH_REDIS_WHATEVER=x"},
+                .want = {"RETRYWATCH_REDIS_WHATEVER: no key"},
+                .count = 1},
+        {.name = "a wrong value in a variable",
+                .environment = {"RETRYWATCH_BATCH_LINGER=x"},
+                .want = {"RETRYWATCH_BATCH_LINGER: batch.linger: \"x\""},
+                .count = 1},
+        {.name = "a wrong kafka variable",
+                .environment = {"RETRYWATCH_KAFKA_SECURITY_PROTOKOL=x"},
+                .want = {"security.protocol"},
+                .count = 1},
+        {.name = "--set without a value",
+                .sets = {"group"},
+                .want = {"--set: allowed: --set key=value"},
+                .count = 1},
+        {.name = "--set without a key", .sets = {"=a"}, .want = {"--set: allowed"}, .count = 1},
+        {.name = "--set of an unknown key",
+                .sets = {"grup=a"},
+                .want = {"--set: grup: unknown key, did you mean group?"},
+                .count = 1},
+        {.name = "--set of broken YAML",
+                .sets = {"evidence=["},
+                .want = {"--set: evidence: not YAML"},
+                .count = 1},
+        {.name = "password and password_file",
+                .text = "redis: {password: a, password_file: /nowhere/p}",
+                .want = {"redis.password is set too"},
+                .count = 1},
+        {.name = "password_file that is not there",
+                .text = "redis:\n  password_file: /nowhere/p",
+                .want = {"t.yaml:2: redis.password_file: cannot read /nowhere/p"},
+                .count = 1},
+};
+
+static void
+test_bad(void **state)
+{
+    const struct bad *row = *state;
+    struct loaded loaded = load(row->text, row->environment, row->sets);
+
+    for (size_t i = 0; i < 3 && row->want[i] != NULL; i++) {
+        if (strstr(loaded.problems, row->want[i]) == NULL) {
+            fail_msg("no \"%s\" in: %s", row->want[i], loaded.problems);
+        }
+    }
+    if (loaded.problem_count != row->count) {
+        fail_msg("%zu problems: %s", loaded.problem_count, loaded.problems);
+    }
+    unload(&loaded);
+}
+
+static void
+test_problems_do_not_repeat_secrets(void **state)
+{
+    static const char *const sets[] = {"redis.url=hush://a:hush@b", "schema.registry=hush",
+            "redis.password=hush\x01", "kafka.sasl.password=", NULL};
+    struct loaded loaded = load(NULL, NULL, sets);
+
+    (void)state;
+    assert_true(loaded.problem_count >= 3);
+    assert_null(strstr(loaded.problems, "hush"));
+    unload(&loaded);
+}
+
+static void
+test_too_large(void **state)
+{
+    char *text = malloc(1024 * 1024 + 2);
+
+    (void)state;
+    memset(text, '#', 1024 * 1024 + 1);
+    text[1024 * 1024 + 1] = '\0';
+    struct loaded loaded = load(text, NULL, NULL);
+
+    assert_non_null(strstr(loaded.problems, "larger than 1 MiB"));
+    unload(&loaded);
+    free(text);
+}
+
+int
+main(void)
+{
+    struct CMUnitTest tests[128];
+    size_t count = 0;
+
+    ADD_ROWS(tests, count, bad, test_bad);
+    ADD_TEST(tests, count, test_problems_do_not_repeat_secrets);
+    ADD_TEST(tests, count, test_too_large);
+    return _cmocka_run_group_tests("config_errors", tests, count, NULL, NULL);
+}
