@@ -3,10 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "codec/decoder.h"
 #include "codec/frame.h"
-#if __has_include("codec/outcome_json.h")
 #include "codec/outcome_json.h"
-#define HAVE_JSON 1
-#endif
 #include "codec/plan.h"
 #include "codec/review_codec.h"
 #include "codec/schema.h"
@@ -60,9 +57,7 @@ decoder_new(const struct decoder_options *options, struct decoder **out, struct 
     decoder->options = *options;
     decoder->options.writer_schema = NULL;
     if (options->format == FORMAT_JSON) {
-#ifdef HAVE_JSON
         decoder->json = outcome_json_new();
-#endif
     } else {
         status = compile_text(
                 options->writer_schema != NULL ? options->writer_schema : schema_request_outcome,
@@ -96,9 +91,7 @@ decoder_destroy(struct decoder *decoder)
     forget_all(decoder);
     free(decoder->known);
     plan_destroy(decoder->configured);
-#ifdef HAVE_JSON
     outcome_json_destroy(decoder->json);
-#endif
     free(decoder);
 }
 
@@ -244,12 +237,11 @@ split_single(struct decoder *decoder, struct span value, struct span *body,
 
 static enum status
 decode_avro(struct decoder *decoder, struct span value, struct arena *arena,
-        struct outcome *outcome, int64_t *schema_id, struct error *error)
+        struct outcome *outcome, int64_t *schema_id, unsigned *forbidden, struct error *error)
 {
     const struct plan *plan = decoder->configured;
     struct span body = value;
     enum status status = STATUS_OK;
-    unsigned forbidden = 0;
 
     if (decoder->options.format == FORMAT_AVRO) {
         status = split_framed(decoder, value, &body, &plan, schema_id, error);
@@ -257,14 +249,20 @@ decode_avro(struct decoder *decoder, struct span value, struct arena *arena,
         status = split_single(decoder, value, &body, &plan, schema_id, error);
     }
     if (status == STATUS_OK) {
-        status = plan_decode(plan, body, arena, outcome, &forbidden, error);
-    }
-    if (status == STATUS_OK && forbidden != 0) {
-        for (int kind = 0; kind < FORBIDDEN_COUNT; kind++) {
-            decoder->metrics.skipped_forbidden[kind] += forbidden >> kind & 1;
-        }
+        status = plan_decode(plan, body, arena, outcome, forbidden, error);
     }
     return status;
+}
+
+static void
+count_decoded(struct decoder_metrics *metrics, unsigned forbidden)
+{
+    metrics->decoded += 1;
+    if (forbidden != 0) {
+        for (int kind = 0; kind < FORBIDDEN_COUNT; kind++) {
+            metrics->skipped_forbidden[kind] += forbidden >> kind & 1;
+        }
+    }
 }
 
 enum status
@@ -272,6 +270,7 @@ decoder_decode(struct decoder *decoder, struct span value, struct arena *arena,
         struct outcome *outcome, int64_t *schema_id, struct error *error)
 {
     enum status status = STATUS_OK;
+    unsigned forbidden = 0;
 
     *schema_id = SCHEMA_ID_NONE;
     if (value.data == NULL) {
@@ -283,15 +282,13 @@ decoder_decode(struct decoder *decoder, struct span value, struct arena *arena,
                 decoder->options.record_bytes_max);
     }
     if (decoder->options.format == FORMAT_JSON) {
-#ifdef HAVE_JSON
-        status = outcome_json_decode(decoder->json, value, arena, outcome, error);
-#else
-        status = error_set(error, STATUS_INVALID, "JSON is not supported");
-#endif
+        status = outcome_json_decode(decoder->json, value, arena, outcome, &forbidden, error);
     } else {
-        status = decode_avro(decoder, value, arena, outcome, schema_id, error);
+        status = decode_avro(decoder, value, arena, outcome, schema_id, &forbidden, error);
     }
-    decoder->metrics.decoded += status == STATUS_OK;
+    if (status == STATUS_OK) {
+        count_decoded(&decoder->metrics, forbidden);
+    }
     return status;
 }
 

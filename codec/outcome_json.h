@@ -24,7 +24,7 @@ void outcome_json_destroy(struct outcome_json *json);
  * default of its enum. Unknown fields are skipped, but must be JSON. Of a field that is given
  * twice the last one counts, and a name beats its alias.
  *
- * value:     borrowed, not empty; needs no padding.
+ * value:     borrowed; needs no padding.
  * outcome:   spans point into arena, never into value.
  * forbidden: set to a bit (1 << enum forbidden) for each kind of foreign field that it carried.
  * Errors:    STATUS_MALFORMED (no JSON, not UTF-8, a wrong type, no event_time or attempt_number),
