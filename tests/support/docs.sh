@@ -4,18 +4,21 @@
 #
 #   docs.sh write BINARY         write them
 #   docs.sh check BINARY         fail where one differs from what the binary writes
+#
+# A page keeps what a person wrote above its line "## Keys".
 set -euo pipefail
 binary=$(realpath "$2")
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 status=0
 document() {
-    local path=$1
+    local path=$1 fresh
     shift
+    fresh=$(! grep -qsx '## Keys' "$path" || { sed '/^## Keys$/q' "$path" && echo; } && "$binary" "$@")
     case $mode in
-    write) "$binary" "$@" >"$path" ;;
+    write) printf '%s\n' "$fresh" >"$path" ;;
     check)
-        "$binary" "$@" | diff -u "$path" - || {
+        printf '%s\n' "$fresh" | diff -u "$path" - || {
             echo "$path is not fresh: build the target docs" >&2
             status=1
         }
