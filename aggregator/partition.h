@@ -142,7 +142,8 @@ void partition_settle(struct partition *partition);
 /* ---- restoring what is stored ------------------------------------------------------------- */
 
 /* In this order: times; groups; series; minutes and half-hours; reviews; end. Errors:
- * STATUS_REFUSED for a number that is not known or bytes that cannot be unpacked. */
+ * STATUS_REFUSED for the number of a group or series that is not known, or bytes that cannot be
+ * unpacked. */
 
 void partition_restore_times(struct partition *partition, struct partition_times times,
         uint64_t next_series, uint64_t next_group, uint64_t next_active);
@@ -150,12 +151,12 @@ enum status partition_restore_group(struct partition *partition, uint64_t number
         const struct span dimensions[DIM_COUNT], struct error *error) MUST_CHECK;
 enum status partition_restore_series(struct partition *partition, uint64_t number,
         const struct span dimensions[DIM_COUNT], struct error *error) MUST_CHECK;
-enum status partition_restore_minute(struct partition *partition, int64_t minute, uint64_t series,
+enum status partition_restore_minute(struct partition *partition, int64_t minute, uint64_t number,
         struct span packed, struct error *error) MUST_CHECK;
 enum status partition_restore_half_hour(struct partition *partition, int64_t half_hour,
-        uint64_t group, struct span packed, struct error *error) MUST_CHECK;
+        uint64_t number, struct span packed, struct error *error) MUST_CHECK;
 /** Takes what review and evidence own, and leaves both empty. */
-enum status partition_restore_review(struct partition *partition, uint64_t group,
+enum status partition_restore_review(struct partition *partition, uint64_t number,
         struct review *review, struct evidence *evidence, struct error *error) MUST_CHECK;
 void partition_restore_end(struct partition *partition);
 

@@ -29,7 +29,7 @@ say() {
 }
 show() { # a command as one would type it, and what it prints
     printf '%s$ retrywatch %s%s\n' "$bold" "$*" "$plain"
-    "$retrywatch" "$@" --config "$config"
+    "$retrywatch" "$@"
 }
 
 say "Packages and build"
@@ -44,6 +44,7 @@ retrywatch=$PWD/build/demo/consumer/retrywatch
 
 dir=$(mktemp -d)
 config=$dir/retrywatch.yaml
+export RETRYWATCH_CONFIG=$config
 service= broker=
 end() { # a child of this script, by its id
     [ -z "$1" ] || ! kill -0 "$1" 2>/dev/null || { kill "$1" && wait "$1"; } || true
@@ -76,10 +77,10 @@ if [ -n "$kafka" ]; then
     bootstrap=$(tests/support/kafka.sh start "$dir/kafka")
     delivery=exactly_once
 else
-    "$retrywatch" broker >"$dir/broker" 2>"$dir/broker.log" &
+    "$retrywatch" broker --listen-file "$dir/broker" >"$dir/broker.log" 2>&1 &
     broker=$!
-    wait_for "broker" grep -qo '127\.0\.0\.1:[0-9]*' "$dir/broker"
-    bootstrap=$(grep -o '127\.0\.0\.1:[0-9]*' "$dir/broker" | head -1)
+    wait_for "broker" test -e "$dir/broker"
+    bootstrap=$(cat "$dir/broker")
     delivery=at_least_once
 fi
 cat >"$config" <<YAML
@@ -91,13 +92,13 @@ redis:
 YAML
 echo "Kafka at $bootstrap, Redis at $redis, delivery $delivery"
 
-say "The service"
-"$retrywatch" run --config "$config" --create-topics >"$dir/service.log" 2>&1 &
-service=$!
-echo "retrywatch run --config $config"
+say "Five hours of attempts of twelve owners; the retries of one rise near the end"
+show generate --create-topics --events 20000 --owners 12 --scenario rise --seed 7
 
-say "Three hours of attempts of twelve owners; the retries of one rise at the end"
-"$retrywatch" generate --config "$config" --events 20000 --owners 12 --scenario rise --seed 7
+say "The service"
+printf '%s$ retrywatch run%s\n' "$bold" "$plain"
+"$retrywatch" run --create-topics >"$dir/service.log" 2>&1 &
+service=$!
 open_reviews() {
     [ "$(redis-cli -u "$redis" zcard rw:view:reviews)" -ge 1 ]
 }
@@ -123,8 +124,9 @@ if [ -n "$keep" ]; then
     say "Left running"
     cat <<TEXT
 Look around:
-  $retrywatch owner $owner --config $config
-  $retrywatch generate --config $config --help
+  export RETRYWATCH_CONFIG=$config
+  $retrywatch owner $owner
+  $retrywatch generate --help
   redis-cli -u $redis
   tail -f $dir/service.log
 End it:

@@ -3,7 +3,6 @@
 SPDX-License-Identifier: Apache-2.0
 """
 import atexit
-import re
 import subprocess
 
 from harness import (BINARY, Bed, check, die_with_parent, equal, now_ms, outcome, rise, run,
@@ -12,14 +11,13 @@ from harness import (BINARY, Bed, check, die_with_parent, equal, now_ms, outcome
 
 def broker():
     """`retrywatch broker` as a child; its address."""
-    path = temporary("broker") / "out"
-    with path.open("w") as out:
-        child = subprocess.Popen([BINARY, "broker"], stdout=out, preexec_fn=die_with_parent)
+    path = temporary("broker") / "address"
+    child = subprocess.Popen([BINARY, "broker", "--listen-file", path],
+                             stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
     atexit.register(child.wait)
     atexit.register(child.terminate)
-    found = wait_until(lambda: re.search(r"127\.0\.0\.1:\d+", path.read_text()), 20,
-                       "the broker tells its address")
-    return found.group(0)
+    wait_until(path.exists, 20, "the broker tells its address")
+    return path.read_text().strip()
 
 
 def counted_once_and_published_at_least_once():
