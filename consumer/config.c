@@ -444,12 +444,6 @@ config_read(const struct config_input *input, struct config **out, struct config
     *out = reader.config;
 }
 
-static bool
-is_text(const struct config_key *key)
-{
-    return key->type == TYPE_TEXT || key->type == TYPE_PATH || key->type == TYPE_URL;
-}
-
 void
 config_destroy(struct config *config)
 {
@@ -457,7 +451,7 @@ config_destroy(struct config *config)
         return;
     }
     for (size_t i = 0; i < config_key_count; i++) {
-        if (is_text(&config_keys[i])) {
+        if (config_key_is_text(&config_keys[i])) {
             free(*(char **)config_member(config, &config_keys[i]));
         }
     }

@@ -80,10 +80,10 @@ write_default(const struct config *defaults, const struct config_key *key, FILE 
 {
     if (key->type == TYPE_SET) {
         config_value_write(defaults, key, out);
-    } else if (key->type == TYPE_KAFKA || key->type == TYPE_EVIDENCE) {
-        fputs(key->fallback, out);
-    } else {
+    } else if (config_key_is_text(key)) {
         config_scalar_write(key->fallback, out);
+    } else {
+        fputs(key->fallback, out);
     }
 }
 
@@ -148,26 +148,128 @@ config_print_example(FILE *out)
     config_destroy(defaults);
 }
 
+/* ---- docs/config.md ------------------------------------------------------------------------- */
+
+static const char docs_head[] =
+        "# Configuration\n"
+        "\n"
+        "Written by `retrywatch docs config` from the table in `consumer/config_table.c`: do not "
+        "edit.\n"
+        "`deploy/retrywatch.example.yaml` is the same as a file to start from.\n"
+        "\n"
+        "`retrywatch run --config FILE` reads a YAML file. What is in none of the places below has "
+        "its\n"
+        "default; a later place wins:\n"
+        "\n"
+        "1. the file (`--config FILE`, else the one that `RETRYWATCH_CONFIG` names, else none),\n"
+        "2. the environment: `RETRYWATCH_REDIS_URL` is `redis.url`, "
+        "`RETRYWATCH_KAFKA_BOOTSTRAP_SERVERS` is\n"
+        "   `kafka.bootstrap.servers`; an empty variable is none,\n"
+        "3. `--set redis.url=...`, which may be repeated.\n"
+        "\n"
+        "`retrywatch check-config` says all that is wrong at once, each with file, line, key and "
+        "what is\n"
+        "allowed, and ends with 2; with `--connect` it also asks Kafka, Redis and the schema "
+        "registry.\n"
+        "`--print-config` prints the effective configuration, which can be read back.\n"
+        "\n"
+        "**Secrets** belong in files or in the environment: `redis.password_file`, "
+        "`schema.password_file`,\n"
+        "and `_file` after any librdkafka property, as `sasl.password_file`. They are never "
+        "printed and\n"
+        "never logged; of a URL with a password only the user is shown.\n"
+        "\n"
+        "**Values.** Durations are a whole number with `ms`, `s`, `m`, `h` or `d`. Sizes are "
+        "bytes, or a\n"
+        "number with `KiB`, `MiB` or `GiB`. Shares are in percent with at most two places, or in "
+        "`bps`.\n"
+        "Lists stand in brackets.\n"
+        "\n"
+        "Keys marked **rule** are part of the `config_version` that each review carries. Keys "
+        "marked\n"
+        "**layout** decide what the stored counters mean: with another value the service refuses "
+        "to go on\n"
+        "from the state in Redis.\n";
+
+static const char docs_evidence[] =
+        "\n"
+        "Each map may hold `owner_tag` and `budget_bucket` (those it is for; neither: all), and "
+        "of\n"
+        "`unit_metric`, `source_urls` (a list of at most 8; user, query and fragment are cut "
+        "off),\n"
+        "`access_date`, `pricing_source_checked_at` and `allocation_rule_checked` what is known:\n"
+        "\n"
+        "```yaml\n"
+        "evidence:\n"
+        "  - owner_tag: checkout\n"
+        "    unit_metric: tokens\n"
+        "    source_urls: [https://docs.example.com/pricing]\n"
+        "    access_date: 2026-03-01\n"
+        "    pricing_source_checked_at: 2026-03-01T09:00:00Z\n"
+        "    allocation_rule_checked: true\n"
+        "```\n";
+
+static const char docs_kafka[] = "\n"
+                                 "Refused are the properties that delivery rests on, such as "
+                                 "`group.id` (the key `group`) and\n"
+                                 "`enable.auto.commit`; the error says what to set instead.\n"
+                                 "\n"
+                                 "```yaml\n"
+                                 "kafka:\n"
+                                 "  bootstrap.servers: broker-1:9093,broker-2:9093\n"
+                                 "  security.protocol: sasl_ssl\n"
+                                 "  sasl.mechanism: SCRAM-SHA-512\n"
+                                 "  sasl.username: retrywatch\n"
+                                 "  sasl.password_file: /run/secrets/kafka\n"
+                                 "  consumer: {fetch.wait.max.ms: 100}\n"
+                                 "```\n";
+
+static const char *
+mark_of(const struct config_key *key)
+{
+    return (key->flags & KEY_LAYOUT) != 0 ? " **layout**"
+           : (key->flags & KEY_RULE) != 0 ? " **rule**"
+                                          : "";
+}
+
 static void
 write_row(const struct config *defaults, const struct config_key *key, FILE *out)
 {
-    char variable[CONFIG_VARIABLE_MAX];
-
-    config_variable(key->name, variable);
-    fprintf(out, "### `%s`\n\n%s.\n\n- Default: `", key->name, key->help);
-    write_default(defaults, key, out);
-    fputs("`\n- Allowed: ", out);
-    config_allowed_write(key, out);
+    fprintf(out, "| `%s`%s | ", key->name, mark_of(key));
     if ((key->flags & KEY_SECRET) != 0) {
-        fputs("; never printed", out);
+        fputs("none", out);
+    } else {
+        fputc('`', out);
+        write_default(defaults, key, out);
+        fputc('`', out);
     }
-    fprintf(out, "\n- Environment: `%s`\n", variable);
-    if ((key->flags & KEY_LAYOUT) != 0) {
-        fputs("- The stored state depends on it: with another value the service refuses to go on "
-              "from it\n",
-                out);
+    fputs(" | ", out);
+    config_allowed_write(key, out);
+    fprintf(out, " | %s%s |\n", key->help, (key->flags & KEY_SECRET) != 0 ? "; never printed" : "");
+}
+
+/* Keys without a section form one, for as long as they stand together. */
+static bool
+begins_section(size_t index)
+{
+    const char *name = config_keys[index].name;
+    const char *before = index > 0 ? config_keys[index - 1].name : "";
+    const int size = section_size(name);
+
+    return index == 0 || section_size(before) != size || strncmp(before, name, (size_t)size) != 0;
+}
+
+static void
+write_heading(const struct config_key *key, FILE *out)
+{
+    const int size = section_size(key->name);
+
+    if (key->type == TYPE_KAFKA) {
+        fputs("\n## kafka, group, delivery\n", out);
+    } else {
+        fprintf(out, "\n## %.*s\n", size != 0 ? size : (int)strlen(key->name), key->name);
     }
-    fputc('\n', out);
+    fputs("\n| key | default | allowed | meaning |\n|---|---|---|---|\n", out);
 }
 
 void
@@ -175,8 +277,17 @@ config_print_docs(FILE *out)
 {
     struct config *defaults = read_nothing();
 
+    fputs(docs_head, out);
     for (size_t i = 0; i < config_key_count; i++) {
+        const bool last = i + 1 == config_key_count || begins_section(i + 1);
+
+        if (begins_section(i)) {
+            write_heading(&config_keys[i], out);
+        }
         write_row(defaults, &config_keys[i], out);
+        if (last && section_size(config_keys[i].name) == 0) {
+            fputs(config_keys[i].type == TYPE_EVIDENCE ? docs_evidence : docs_kafka, out);
+        }
     }
     config_destroy(defaults);
 }

@@ -89,7 +89,7 @@ const struct config_key config_keys[] = {
                 .flags = KEY_REQUIRED,
                 .fallback = "redis://localhost:6379/0",
                 AT(redis.url),
-                .help = "redis://host:port/database"},
+                .help = "redis://host:port/database, or unix:///path?db=0"},
         NAME("redis.prefix", "rw", redis.prefix,
                 "First part of every key; two services may share a Redis under two prefixes"),
         TEXT("redis.username", "", redis.username, "ACL user; empty: the default user"),
@@ -209,7 +209,8 @@ const struct config_key config_keys[] = {
         NUMBER(TYPE_INTEGER, "views.max_per_second", "5000", 1, 1000000, 0, views.max_per_second,
                 "Views of owners written to Redis in a second, at most"),
         TEXT("http.listen", "127.0.0.1:9464", http.listen,
-                "Address and port of metrics, health and the dashboard. Empty: none"),
+                "Address and port for metrics and health; this version does not open it yet. "
+                "Empty: none"),
         SYMBOLS(TYPE_ENUM, "log.level", "info", level_symbols, 0, log.level, "Least level written"),
         SYMBOLS(TYPE_ENUM, "log.format", "logfmt", log_format_symbols, 0, log.format,
                 "One line an event, on standard error"),

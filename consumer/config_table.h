@@ -65,6 +65,13 @@ config_member(const struct config *config, const struct config_key *key)
     return (char *)config + key->offset;
 }
 
+/** Whether the member is an owned string. */
+static inline bool
+config_key_is_text(const struct config_key *key)
+{
+    return key->type == TYPE_TEXT || key->type == TYPE_PATH || key->type == TYPE_URL;
+}
+
 /* ---- values (config_value.c) ---------------------------------------------------------------- */
 
 /**

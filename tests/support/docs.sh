@@ -28,5 +28,5 @@ document() {
 
 mode=$1
 document docs/config.md docs config
-document deploy/retrywatch.yaml docs example
+document deploy/retrywatch.example.yaml docs example
 exit "$status"
