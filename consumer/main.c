@@ -18,6 +18,8 @@ struct command {
 /* In the order in which a newcomer needs them. */
 static const struct command commands[] = {
         {"check-config", command_check_config, "Say what is wrong with the configuration"},
+        {"generate", command_generate, "Write realistic events to the input topic"},
+        {"broker", command_broker, "Run a development broker"},
         {"docs", command_docs, NULL},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
