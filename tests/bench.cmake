@@ -1,1 +1,6 @@
 # Tests: bench.
+
+# What the pipeline is measured against.
+pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka)
+add_executable(null_consumer bench/null_consumer.c)
+target_link_libraries(null_consumer PRIVATE project_options PkgConfig::RDKAFKA)
