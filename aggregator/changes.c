@@ -34,7 +34,8 @@ order_by_slot(struct arena *arena, const struct slot_change *changes, size_t cou
     return ordered;
 }
 
-/* A slot that has left the live ones since it was counted in is unlinked, not stored. */
+/* A slot that has left the live ones since it was counted in is unlinked, not stored; so are all
+ * slots of what was forgotten. */
 static void
 list_minutes(struct partition *partition, struct partition_changes *changes)
 {
@@ -47,7 +48,7 @@ list_minutes(struct partition *partition, struct partition_changes *changes)
     for (size_t i = 0; i < batch->minute_count; i++) {
         const struct dirty_minute *dirty = &batch->minutes[i];
 
-        if (!dirty->series->forgotten && dirty->minute >= oldest) {
+        if (dirty->minute >= oldest) {
             list[count++] = (struct slot_change){dirty->minute, dirty->series->number,
                     slots_packed(&dirty->series->minutes, dirty->minute)};
         }
@@ -68,7 +69,7 @@ list_half_hours(struct partition *partition, struct partition_changes *changes)
     for (size_t i = 0; i < batch->half_hour_count; i++) {
         const struct dirty_half_hour *dirty = &batch->half_hours[i];
 
-        if (!dirty->group->forgotten && dirty->half_hour >= oldest) {
+        if (dirty->half_hour >= oldest) {
             list[count++] = (struct slot_change){dirty->half_hour, dirty->group->number,
                     slots_packed(&dirty->group->half_hours, dirty->half_hour)};
         }
