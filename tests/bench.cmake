@@ -4,3 +4,6 @@
 pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka)
 add_executable(null_consumer bench/null_consumer.c)
 target_link_libraries(null_consumer PRIVATE project_options PkgConfig::RDKAFKA)
+
+add_executable(bench_apply bench/bench_apply.c)
+target_link_libraries(bench_apply PRIVATE aggregator m)
