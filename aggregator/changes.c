@@ -40,7 +40,7 @@ static void
 list_minutes(struct partition *partition, struct partition_changes *changes)
 {
     const struct batch *batch = &partition->batch;
-    struct arena *arena = &partition->batch.slots.arena;
+    struct arena *arena = &partition->batch.arena;
     const int64_t oldest = batch->minute_count != 0 ? oldest_minute(partition) : 0;
     struct slot_change *list = arena_new(arena, batch->minute_count, sizeof(*list));
     size_t count = 0;
@@ -49,6 +49,7 @@ list_minutes(struct partition *partition, struct partition_changes *changes)
         const struct dirty_minute *dirty = &batch->minutes[i];
 
         if (dirty->minute >= oldest) {
+            slots_flush(&dirty->series->minutes);
             list[count++] = (struct slot_change){dirty->minute, dirty->series->number,
                     slots_packed(&dirty->series->minutes, dirty->minute)};
         }
@@ -61,7 +62,7 @@ static void
 list_half_hours(struct partition *partition, struct partition_changes *changes)
 {
     const struct batch *batch = &partition->batch;
-    struct arena *arena = &partition->batch.slots.arena;
+    struct arena *arena = &partition->batch.arena;
     const int64_t oldest = batch->half_hour_count != 0 ? oldest_half_hour(partition) : 0;
     struct slot_change *list = arena_new(arena, batch->half_hour_count, sizeof(*list));
     size_t count = 0;
@@ -70,6 +71,7 @@ list_half_hours(struct partition *partition, struct partition_changes *changes)
         const struct dirty_half_hour *dirty = &batch->half_hours[i];
 
         if (dirty->half_hour >= oldest) {
+            slots_flush(&dirty->group->half_hours);
             list[count++] = (struct slot_change){dirty->half_hour, dirty->group->number,
                     slots_packed(&dirty->group->half_hours, dirty->half_hour)};
         }
@@ -113,7 +115,7 @@ static void
 list_series(struct partition *partition, struct partition_changes *changes)
 {
     const struct batch *batch = &partition->batch;
-    struct arena *arena = &partition->batch.slots.arena;
+    struct arena *arena = &partition->batch.arena;
     struct name_change *names = arena_new(arena, batch->new_series_count, sizeof(*names));
     uint64_t *forgotten = arena_new(arena, batch->forgotten_series_count, sizeof(*forgotten));
 
@@ -138,7 +140,7 @@ static void
 list_groups(struct partition *partition, struct partition_changes *changes)
 {
     const struct batch *batch = &partition->batch;
-    struct arena *arena = &partition->batch.slots.arena;
+    struct arena *arena = &partition->batch.arena;
     struct name_change *names = arena_new(arena, batch->new_group_count, sizeof(*names));
     uint64_t *forgotten = arena_new(arena, batch->forgotten_group_count, sizeof(*forgotten));
 
@@ -163,7 +165,7 @@ static void
 list_reviews(struct partition *partition, struct partition_changes *changes)
 {
     const struct batch *batch = &partition->batch;
-    struct arena *arena = &partition->batch.slots.arena;
+    struct arena *arena = &partition->batch.arena;
     struct review_change *reviews = arena_new(arena, batch->review_count, sizeof(*reviews));
 
     for (size_t i = 0; i < batch->review_count; i++) {
@@ -189,7 +191,6 @@ partition_changes(struct partition *partition)
             .next_group = partition->next_group,
             .next_active = partition->next_active,
     };
-    slots_batch_flush(&partition->batch.slots);
     list_minutes(partition, changes);
     list_half_hours(partition, changes);
     list_dropped(partition, changes);
@@ -200,6 +201,20 @@ partition_changes(struct partition *partition)
 }
 
 /* ---- settling -------------------------------------------------------------------------------- */
+
+static void
+settle_slots(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->minute_count; i++) {
+        struct slots *minutes = &batch->minutes[i].series->minutes;
+
+        slots_close(minutes); /* it was open in the arena */
+        minutes->dirty = 0;
+    }
+    for (size_t i = 0; i < batch->half_hour_count; i++) {
+        batch->half_hours[i].group->half_hours.dirty = 0;
+    }
+}
 
 static void
 settle_names(struct batch *batch)
@@ -229,7 +244,7 @@ partition_settle(struct partition *partition)
 {
     struct batch *batch = &partition->batch;
 
-    slots_batch_close(&batch->slots);
+    settle_slots(batch);
     settle_names(batch);
     batch->minute_count = 0;
     batch->half_hour_count = 0;
@@ -239,7 +254,7 @@ partition_settle(struct partition *partition)
     batch->forgotten_group_count = 0;
     batch->review_count = 0;
     batch->publication_count = 0;
-    arena_reset(&batch->slots.arena);
+    arena_reset(&batch->arena);
     partition->changes = (struct partition_changes){0};
     partition->settled = partition->times;
 }

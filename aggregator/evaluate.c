@@ -28,7 +28,7 @@ mark_review(struct partition *partition, struct group *group)
 static struct series_retries *
 retries_by_series(struct partition *partition, const struct group *group, size_t *count)
 {
-    struct arena *arena = &partition->batch.slots.arena;
+    struct arena *arena = &partition->batch.arena;
     const int64_t minute = group->windows.minute;
     struct series_retries *retries = NULL;
     size_t size = 0;
@@ -59,7 +59,7 @@ publish(struct partition *partition, const struct group *group, const struct rev
         const struct review_effect *effect)
 {
     struct batch *batch = &partition->batch;
-    struct arena *arena = &batch->slots.arena;
+    struct arena *arena = &batch->arena;
     struct packet_inputs packet = {
             .review = &group->review,
             .evaluation = inputs,

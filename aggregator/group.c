@@ -131,6 +131,8 @@ group_new(const struct key *key, uint64_t number, struct owner *owner)
     group->owner = owner;
     group->windows.minute = SLOT_NONE;
     group->baseline_end = SLOT_NONE;
+    slots_keep_open(&group->minutes, &group->open_minute);
+    slots_keep_open(&group->half_hours, &group->open_half_hour);
     review_init(&group->review);
     evidence_init(&group->evidence);
     link_init(&group->series);

@@ -44,10 +44,11 @@ struct group {
     struct entry entry;
     uint64_t number;
     struct owner *owner;
-    struct slots minutes;    /* sums of its series' slots; in memory only */
-    struct slots half_hours; /* stored */
-    struct windows windows;  /* sums as of windows.minute; SLOT_NONE: not computed yet */
-    int64_t baseline_end;    /* B as of the half-hours before this one; SLOT_NONE */
+    struct slots minutes;                         /* sums of its series' slots; in memory only */
+    struct slots half_hours;                      /* stored */
+    struct open_slot open_minute, open_half_hour; /* of these: groups are few, and touched often */
+    struct windows windows; /* sums as of windows.minute; SLOT_NONE: not computed yet */
+    int64_t baseline_end;   /* B as of the half-hours before this one; SLOT_NONE */
     struct review review;
     struct evidence evidence;
     struct link series;    /* of struct series, member in_group */

@@ -53,20 +53,15 @@ add_series(struct partition *partition, const struct key *key, uint64_t number, 
 }
 
 void
-series_touch(struct partition *partition, struct series *series, int64_t minute)
+series_move(struct partition *partition, struct series *series, int64_t minute)
 {
-    if (minute == slots_newest(&series->minutes)) {
-        link_append(&partition->series_by_minute[(uint64_t)minute % SLOTS_RING], &series->in_live);
-    }
+    link_append(&partition->series_by_minute[(uint64_t)minute % SLOTS_RING], &series->in_live);
 }
 
 void
-group_touch(struct partition *partition, struct group *group, int64_t half_hour)
+group_move(struct partition *partition, struct group *group, int64_t half_hour)
 {
-    if (half_hour == slots_newest(&group->half_hours)) {
-        link_append(
-                &partition->groups_by_half_hour[(uint64_t)half_hour % SLOTS_RING], &group->in_live);
-    }
+    link_append(&partition->groups_by_half_hour[(uint64_t)half_hour % SLOTS_RING], &group->in_live);
     if (!group->live) {
         group->live = true;
         if (group->owner->live_groups++ == 0) {

@@ -26,7 +26,7 @@ partition_new(const struct partition_options *options)
     link_init(&partition->owners_touched);
     link_init(&partition->owners_resting);
     link_init(&partition->owners_forgotten);
-    slots_batch_init(&partition->batch.slots);
+    arena_init(&partition->batch.arena);
     return partition;
 }
 
@@ -68,7 +68,7 @@ partition_destroy(struct partition *partition)
         owner_destroy(owner);
     }
     destroy_live(partition);
-    slots_batch_fini(&partition->batch.slots);
+    arena_fini(&partition->batch.arena);
     free(partition->batch.minutes);
     free(partition->batch.half_hours);
     free(partition->batch.new_series);
@@ -184,14 +184,17 @@ static struct counts *
 open_half_hour(struct partition *partition, struct group *group, int64_t half_hour)
 {
     struct batch *batch = &partition->batch;
+    const int64_t newest = slots_newest(&group->half_hours);
     struct counts *counts =
-            slots_open(&group->half_hours, &batch->slots, half_hour, oldest_half_hour(partition));
+            slots_open(&group->half_hours, &batch->arena, half_hour, oldest_half_hour(partition));
 
+    if (half_hour > newest) {
+        group_move(partition, group, half_hour);
+    }
     if (slots_set_dirty(&group->half_hours, half_hour)) {
         batch->half_hours = memory_grow(batch->half_hours, batch->half_hour_count,
                 &batch->half_hour_capacity, sizeof(*batch->half_hours));
         batch->half_hours[batch->half_hour_count++] = (struct dirty_half_hour){group, half_hour};
-        group_touch(partition, group, half_hour);
     }
     return counts;
 }
@@ -200,14 +203,17 @@ static struct counts *
 open_minute(struct partition *partition, struct series *series, int64_t minute)
 {
     struct batch *batch = &partition->batch;
+    const int64_t newest = slots_newest(&series->minutes);
     struct counts *counts =
-            slots_open(&series->minutes, &batch->slots, minute, oldest_minute(partition));
+            slots_open(&series->minutes, &batch->arena, minute, oldest_minute(partition));
 
+    if (minute > newest) {
+        series_move(partition, series, minute);
+    }
     if (slots_set_dirty(&series->minutes, minute)) {
         batch->minutes = memory_grow(batch->minutes, batch->minute_count, &batch->minute_capacity,
                 sizeof(*batch->minutes));
         batch->minutes[batch->minute_count++] = (struct dirty_minute){series, minute};
-        series_touch(partition, series, minute);
     }
     return counts;
 }
@@ -273,7 +279,7 @@ count_event(struct partition *partition, const struct outcome *outcome, const st
     if (in_l) {
         struct series *series = series_at(partition, place, group);
         struct counts *sum = slots_open(
-                &group->minutes, &partition->batch.slots, minute, oldest_minute(partition));
+                &group->minutes, &partition->batch.arena, minute, oldest_minute(partition));
 
         counts_add_event(open_minute(partition, series, minute), &event);
         counts_add_event(sum, &event);

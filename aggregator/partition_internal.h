@@ -28,7 +28,7 @@ struct dirty_half_hour {
 
 /* All that happened since the last settle. What is forgotten stays in memory until then. */
 struct batch {
-    struct slots_batch slots; /* its arena holds the publications too */
+    struct arena arena; /* open slots of series, publications, the lists of changes */
     struct dirty_minute *minutes;
     size_t minute_count, minute_capacity;
     struct dirty_half_hour *half_hours;
@@ -119,9 +119,9 @@ struct group *add_group(
 struct series *add_series(
         struct partition *partition, const struct key *key, uint64_t number, struct group *group);
 
-/** After a slot was added: keep it where it is found when its newest slot leaves. */
-void series_touch(struct partition *partition, struct series *series, int64_t minute);
-void group_touch(struct partition *partition, struct group *group, int64_t half_hour);
+/** Its newest slot is another one now: keep it where it is found when that leaves. */
+void series_move(struct partition *partition, struct series *series, int64_t minute);
+void group_move(struct partition *partition, struct group *group, int64_t half_hour);
 
 /** Forget what has no live slot left, now that log time has moved on from what it was. */
 void forget_expired(struct partition *partition, int64_t was_log_ms);

@@ -203,9 +203,11 @@ partition_restore_minute(struct partition *partition, int64_t minute, uint64_t n
     struct group *group = series->group;
 
     counts_add(
-            slots_open(&group->minutes, &partition->batch.slots, minute, oldest_minute(partition)),
+            slots_open(&group->minutes, &partition->batch.arena, minute, oldest_minute(partition)),
             &counts);
-    series_touch(partition, series, minute);
+    if (minute == slots_newest(&series->minutes)) {
+        series_move(partition, series, minute);
+    }
     group->owner->last_event_ms = max_i64(group->owner->last_event_ms, minute * MINUTE_MS);
     return STATUS_OK;
 }
@@ -232,7 +234,9 @@ partition_restore_half_hour(struct partition *partition, int64_t half_hour, uint
             !slots_insert(&group->half_hours, half_hour, packed, oldest_half_hour(partition))) {
         return STATUS_OK;
     }
-    group_touch(partition, group, half_hour);
+    if (half_hour == slots_newest(&group->half_hours)) {
+        group_move(partition, group, half_hour);
+    }
     if (counts.n[COUNT_ATTEMPTS] > 0) { /* else it holds too_late only */
         group->owner->last_event_ms =
                 max_i64(group->owner->last_event_ms, half_hour * HALF_HOUR_MS);
@@ -319,9 +323,6 @@ forget_without_slots(struct partition *partition)
 void
 partition_restore_end(struct partition *partition)
 {
-    /* Give the arena back, not only reset it: it is as large as all groups need at once. */
-    slots_batch_close(&partition->batch.slots);
-    arena_fini(&partition->batch.slots.arena);
     restore_active(partition);
     forget_without_slots(partition);
     for (size_t i = 0; i < partition->owners.capacity; i++) {

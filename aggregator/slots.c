@@ -100,7 +100,7 @@ slots_flush(struct slots *slots)
     uint8_t packed[COUNTS_PACKED_MAX];
     uint8_t bytes[RECORD_MAX];
 
-    if (open == NULL || open->packed) {
+    if (open == NULL || open->slot == SLOT_NONE || open->packed) {
         return;
     }
 
@@ -172,26 +172,26 @@ set_newest(struct slots *slots, int64_t slot)
     }
 }
 
-struct counts *
-slots_open(struct slots *slots, struct slots_batch *batch, int64_t slot, int64_t oldest)
+void
+slots_keep_open(struct slots *slots, struct open_slot *open)
 {
-    struct open_slot *open = slots->open;
-    bool found = false;
+    assert(slots->open == NULL);
+    open->slot = SLOT_NONE;
+    slots->open = open;
+}
 
-    assert(slot >= oldest && slot - oldest < SLOTS_RING);
-    if (open != NULL && open->slot == slot) {
-        open->packed = false;
-        return &open->counts;
-    }
+void
+slots_close(struct slots *slots)
+{
     slots_flush(slots);
-    if (open == NULL) {
-        open = arena_new(&batch->arena, 1, sizeof(*open));
-        batch->opened =
-                memory_grow(batch->opened, batch->count, &batch->capacity, sizeof(*batch->opened));
-        batch->opened[batch->count++] = slots;
-    }
-    drop_before(slots, oldest);
+    slots->open = NULL;
+}
 
+/* Unpack the record of a slot, or begin a new one. */
+static void
+load(const struct slots *slots, struct open_slot *open, int64_t slot)
+{
+    bool found = false;
     const size_t at = find(slots, slot, &found);
 
     open->slot = slot;
@@ -205,8 +205,27 @@ slots_open(struct slots *slots, struct slots_batch *batch, int64_t slot, int64_t
         counts_add_packed(&open->counts, record.packed);
         open->size = (uint16_t)(record.end - at);
     }
+}
+
+struct counts *
+slots_open(struct slots *slots, struct arena *arena, int64_t slot, int64_t oldest)
+{
+    struct open_slot *open = slots->open;
+
+    assert(slot >= oldest && slot - oldest < SLOTS_RING);
+    if (open != NULL && open->slot == slot) {
+        open->packed = false;
+        return &open->counts;
+    }
+    slots_flush(slots);
+    if (open == NULL) {
+        open = slots->open = arena_new(arena, 1, sizeof(*open));
+    }
+    if (slot > slots_newest(slots)) {
+        drop_before(slots, oldest);
+    }
+    load(slots, open, slot);
     set_newest(slots, slot);
-    slots->open = open;
     return &open->counts;
 }
 
@@ -216,8 +235,9 @@ slots_insert(struct slots *slots, int64_t slot, struct span packed, int64_t olde
     uint8_t bytes[RECORD_MAX];
     bool found = false;
 
-    assert(slots->open == NULL && packed.size <= COUNTS_PACKED_MAX);
+    assert(packed.size <= COUNTS_PACKED_MAX);
     assert(slot >= oldest && slot - oldest < SLOTS_RING);
+    assert(slots->open == NULL || slots->open->slot == SLOT_NONE);
     drop_before(slots, oldest);
 
     const size_t at = find(slots, slot, &found);
@@ -273,40 +293,4 @@ slots_sum(const struct slots *slots, int64_t from, int64_t to, struct counts *su
     if (open != NULL && open->slot >= from && open->slot <= to) {
         counts_add(sum, &open->counts);
     }
-}
-
-/* ---- batches -------------------------------------------------------------------------------- */
-
-void
-slots_batch_init(struct slots_batch *batch)
-{
-    *batch = (struct slots_batch){0};
-    arena_init(&batch->arena);
-}
-
-void
-slots_batch_fini(struct slots_batch *batch)
-{
-    arena_fini(&batch->arena);
-    free(batch->opened);
-    *batch = (struct slots_batch){0};
-}
-
-void
-slots_batch_flush(struct slots_batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++) {
-        slots_flush(batch->opened[i]);
-    }
-}
-
-void
-slots_batch_close(struct slots_batch *batch)
-{
-    slots_batch_flush(batch);
-    for (size_t i = 0; i < batch->count; i++) {
-        batch->opened[i]->open = NULL;
-        batch->opened[i]->dirty = 0;
-    }
-    batch->count = 0;
 }

@@ -1,7 +1,7 @@
 /* slots.h - time to slot numbers, and the counters of the slots that one series or group has.
  *
  * Slots are stored sparsely and packed, oldest first: an idle series costs no full ring. The slot
- * last touched is kept open (unpacked) while a batch runs.
+ * last touched is open (unpacked).
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef RETRYWATCH_AGGREGATOR_SLOTS_H
@@ -40,9 +40,9 @@ half_hour_of(int64_t time_ms)
 /* No more slots than this are live at a time, so slot numbers modulo it tell them apart. */
 #define SLOTS_RING 64
 
-/* The slot that a batch is counting into, unpacked. In the batch's arena. */
+/* The slot that is being counted into, unpacked. */
 struct open_slot {
-    int64_t slot;
+    int64_t slot;      /* SLOT_NONE: not in use */
     uint16_t at, size; /* where its last packed record is in the buffer; size 0: not yet */
     bool packed;       /* that record is up to date */
     struct counts counts;
@@ -59,26 +59,16 @@ struct slots {
     bool any;                /* at least one slot was ever opened */
 };
 
-/* What the slots opened by one batch share. */
-struct slots_batch {
-    struct arena arena;
-    struct slots **opened; /* opened[count]: one of them may be there twice */
-    size_t count, capacity;
-};
-
-void slots_batch_init(struct slots_batch *batch);
-void slots_batch_fini(struct slots_batch *batch);
-
-/** Pack what is open into its buffer; it stays open. */
-void slots_batch_flush(struct slots_batch *batch);
-
-/** Pack and close what is open; nothing is dirty any more. The arena is left alone. */
-void slots_batch_close(struct slots_batch *batch);
-
 void slots_fini(struct slots *slots);
+
+/** From now on the open slot is kept here, for as long as the slots live. */
+void slots_keep_open(struct slots *slots, struct open_slot *open);
 
 /** Pack the open slot into the buffer; it stays open. */
 void slots_flush(struct slots *slots);
+
+/** Pack the open slot into the buffer, and forget the memory that it was in. */
+void slots_close(struct slots *slots);
 
 /** The newest slot, live or not; SLOT_NONE when there never was one. */
 static inline int64_t
@@ -90,13 +80,13 @@ slots_newest(const struct slots *slots)
 /**
  * The counters of a slot, to count into; empty ones if it is new.
  *
+ * arena:  where the open slot is put, if there is no place for it: slots_close() before its reset.
  * slot:   oldest <= slot < oldest + SLOTS_RING.
- * oldest: the oldest live slot; those before it are dropped.
- * Returns what is valid until another slot of these is opened, or the batch is closed.
+ * oldest: the oldest live slot; older ones are dropped when a newer one comes.
+ * Returns what is valid until another slot of these is opened, or they are closed.
  * Cost:   O(1) for the slot opened last; else packing that, and unpacking this.
  */
-struct counts *slots_open(
-        struct slots *slots, struct slots_batch *batch, int64_t slot, int64_t oldest);
+struct counts *slots_open(struct slots *slots, struct arena *arena, int64_t slot, int64_t oldest);
 
 /** Note that the batch changed the slot; returns whether that is news. */
 static inline bool
