@@ -1,0 +1,254 @@
+/* test_slots.c - packed slots against an array, and the table of entries against a list.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "aggregator/slots.h"
+#include "aggregator/table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SEED 7
+#define SPAN 60 /* live slots */
+#define SLOTS_MAX 4000
+
+static uint64_t random_state;
+
+static uint64_t
+random_below(uint64_t bound)
+{
+    uint64_t z = (random_state += UINT64_C(0x9e3779b97f4a7c15)); /* splitmix64 */
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (z ^ z >> 31) % bound;
+}
+
+/* What the slots must hold: attempts by slot, from oldest on. */
+static void
+compare(const struct slots *slots, const uint64_t *naive, int64_t oldest, int64_t newest)
+{
+    for (int64_t slot = oldest; slot <= newest; slot++) {
+        const int64_t to = slot + (int64_t)random_below(SPAN);
+        struct counts counts;
+        uint64_t wanted = 0;
+
+        counts_init(&counts);
+        slots_sum(slots, slot, to, &counts);
+        for (int64_t s = slot; s <= to && s <= newest; s++) {
+            wanted += naive[s];
+        }
+        assert_int_equal(counts.n[COUNT_RETRY_UNITS], wanted);
+    }
+}
+
+static void
+compare_packed(struct slots *slots, const uint64_t *naive, int64_t oldest, int64_t newest)
+{
+    slots_flush(slots);
+    for (int64_t slot = oldest; slot <= newest; slot++) {
+        const struct span packed = slots_packed(slots, slot);
+        struct counts counts;
+
+        counts_init(&counts);
+        if (naive[slot] == 0) {
+            assert_null(packed.data);
+        } else {
+            assert_int_equal(counts_unpack(packed, &counts), STATUS_OK);
+            assert_int_equal(counts.n[COUNT_RETRY_UNITS], naive[slot]);
+        }
+    }
+}
+
+/* Slots come in any order, grow in size, and leave; the open one is kept or closed in between. */
+static void
+run_slots(bool keep_open)
+{
+    static uint64_t naive[SLOTS_MAX];
+    struct open_slot open;
+    struct slots slots = {0};
+    struct arena arena;
+    int64_t newest = 100;
+
+    memset(naive, 0, sizeof(naive));
+    arena_init(&arena);
+    if (keep_open) {
+        slots_keep_open(&slots, &open);
+    }
+    for (size_t i = 0; i < 4000 && newest < SLOTS_MAX - 200; i++) {
+        const uint64_t kind = random_below(100);
+
+        newest += kind < 10 ? 1 : kind < 12 ? (int64_t)random_below(130) : 0;
+
+        const int64_t oldest = newest - (SPAN - 1);
+        const int64_t slot = kind < 70 ? newest : oldest + (int64_t)random_below(SPAN);
+        const uint64_t units = UINT64_C(1) << random_below(40);
+        struct counts *counts = slots_open(&slots, &arena, slot, oldest);
+
+        assert_int_equal(counts->n[COUNT_RETRY_UNITS], naive[slot]);
+        counts->n[COUNT_RETRY_UNITS] += units;
+        naive[slot] += units;
+        if (random_below(4) == 0) {
+            compare(&slots, naive, oldest, newest);
+        }
+        if (random_below(8) == 0) {
+            compare_packed(&slots, naive, oldest, newest);
+        }
+        if (!keep_open && random_below(8) == 0) {
+            slots_close(&slots);
+            arena_reset(&arena);
+        }
+    }
+    if (keep_open) {
+        slots.open = NULL; /* it is on this stack */
+    }
+    slots_fini(&slots);
+    arena_fini(&arena);
+}
+
+static void
+test_agrees_with_array(void **state)
+{
+    (void)state;
+    random_state = SEED;
+    print_message("seed %d\n", SEED);
+    for (size_t i = 0; i < 30; i++) {
+        run_slots(i % 2 == 0);
+    }
+}
+
+static void
+test_insert(void **state)
+{
+    const uint8_t bytes[] = {1, 1, 5};
+    const struct span packed = {bytes, sizeof(bytes)};
+    struct slots slots = {0};
+    struct counts sum;
+
+    (void)state;
+    assert_int_equal(slots_newest(&slots), SLOT_NONE);
+    assert_true(slots_insert(&slots, 100, packed, 60));
+    assert_true(slots_insert(&slots, 60, packed, 60));
+    assert_true(slots_insert(&slots, 119, packed, 60));
+    assert_true(slots_insert(&slots, 118, packed, 60));
+    assert_false(slots_insert(&slots, 100, packed, 60)); /* a scan may visit a field twice */
+    assert_int_equal(slots_newest(&slots), 119);
+    counts_init(&sum);
+    slots_sum(&slots, 60, 119, &sum);
+    assert_int_equal(sum.n[COUNT_ATTEMPTS], 20);
+    slots_fini(&slots);
+}
+
+static void
+test_dirty(void **state)
+{
+    struct slots slots = {0};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena);
+    slots_open(&slots, &arena, 10, 0);
+    assert_true(slots_set_dirty(&slots, 10));
+    assert_false(slots_set_dirty(&slots, 10));
+    /* 74 has the bit of 10, which leaves. */
+    slots_open(&slots, &arena, 74, 15);
+    assert_true(slots_set_dirty(&slots, 74));
+    slots_fini(&slots);
+    arena_fini(&arena);
+}
+
+/* The largest slots there can be, all live at once. */
+static void
+test_full(void **state)
+{
+    struct slots slots = {0};
+    struct arena arena;
+    struct counts sum;
+
+    (void)state;
+    arena_init(&arena);
+    for (int64_t slot = 0; slot < SLOTS_RING; slot++) {
+        struct counts *counts = slots_open(&slots, &arena, slot, 0);
+
+        for (size_t i = 0; i < COUNT_NUMBER; i++) {
+            counts->n[i] = UINT64_MAX;
+        }
+        counts->first_offset = 1;
+        counts->last_offset = INT64_MAX;
+    }
+    counts_init(&sum);
+    slots_sum(&slots, 0, SLOTS_RING - 1, &sum);
+    assert_int_equal(sum.n[COUNT_NUMBER - 1], UINT64_MAX); /* it stops there */
+    assert_int_equal(sum.last_offset, INT64_MAX);
+    slots_fini(&slots);
+    arena_fini(&arena);
+}
+
+/* ---- table ----------------------------------------------------------------------------------- */
+
+#define ITEMS 500
+
+/* Hashes that collide, and wrap around the end. */
+static uint64_t
+poor_hash(size_t item)
+{
+    return item % 7 == 0 ? UINT64_MAX : item / 5;
+}
+
+static bool
+is_in(const struct table *table, const size_t *item, uint64_t hash)
+{
+    const size_t *candidate = NULL;
+    size_t at = 0;
+
+    while ((candidate = table_next(table, hash, &at)) != NULL) {
+        if (candidate == item) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+test_table(void **state)
+{
+    static size_t items[ITEMS];
+    bool in[ITEMS] = {false};
+    struct table table = {0};
+    size_t count = 0;
+
+    (void)state;
+    random_state = SEED;
+    for (size_t i = 0; i < 20000; i++) {
+        const size_t item = random_below(i / 4000 % 2 == 0 ? ITEMS : ITEMS / 10);
+
+        if (in[item]) {
+            table_remove(&table, poor_hash(item), &items[item]);
+        } else {
+            table_add(&table, poor_hash(item), &items[item]);
+        }
+        in[item] = !in[item];
+        count += in[item] ? 1 : (size_t)-1;
+        assert_int_equal(table.count, count);
+        for (size_t j = i % 50; i % 10 == 0 && j < ITEMS; j += 50) {
+            assert_int_equal(is_in(&table, &items[j], poor_hash(j)), in[j]);
+        }
+    }
+    table_fini(&table);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+            cmocka_unit_test(test_agrees_with_array),
+            cmocka_unit_test(test_insert),
+            cmocka_unit_test(test_dirty),
+            cmocka_unit_test(test_full),
+            cmocka_unit_test(test_table),
+    };
+
+    return cmocka_run_group_tests_name("slots", tests, NULL, NULL);
+}
