@@ -382,6 +382,40 @@ test_quiet(void **state)
     assert_int_equal(partition_changes(fixture->partition)->publication_count, 1);
 }
 
+/* An open review keeps its group until it becomes clear, even when all its slots have left; but it
+ * is not live, so the limits do not count with it. */
+static void
+test_open_review_outlives_slots(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct partition_changes *changes = NULL;
+    struct outcome outcome = outcome_of("ana", "w", 1);
+
+    fixture->limits.series_per_owner = 1;
+    start(fixture);
+    for (int i = 0; i < 100; i++) {
+        event(fixture, "ana", 2, BASE);
+    }
+    partition_settle(fixture->partition);
+    partition_set_quiet(fixture->partition, fixture->offset + 1);
+    outcome.dimensions[DIM_ENVIRONMENT] = span_of("test");
+    count_at(fixture, &outcome, BASE + 3 * DAY, BASE + 3 * DAY);
+    outcome = outcome_of("ana", "w", 1); /* over the limit, and its group has no slot */
+    count_at(fixture, &outcome, BASE + 3 * DAY, BASE + 3 * DAY);
+    changes = partition_changes(fixture->partition);
+    assert_int_equal(changes->forgotten_series_count, 1);
+    assert_int_equal(changes->forgotten_group_count, 0);
+    assert_int_equal(changes->series_count, 2);
+    assert_true(span_equal(changes->series[1].dimensions[DIM_ENVIRONMENT], span_of(DIM_OTHER)));
+    partition_settle(fixture->partition);
+
+    event(fixture, "ben", 1, BASE + 3 * DAY + M); /* no longer quiet: a minute closes */
+    changes = partition_changes(fixture->partition);
+    assert_int_equal(changes->publication_count, 1);
+    assert_int_equal(changes->publications[0].packet.reason, REASON_NO_TRAFFIC);
+    assert_int_equal(changes->forgotten_group_count, 1);
+}
+
 /* ---- limits ---------------------------------------------------------------------------------- */
 
 static void
@@ -585,6 +619,7 @@ main(void)
             TEST(test_forgotten_within_a_batch),
             TEST(test_shadow_publishes_nothing),
             TEST(test_quiet),
+            TEST(test_open_review_outlives_slots),
             TEST(test_series_limit),
             TEST(test_owner_limit),
             TEST(test_strings),
