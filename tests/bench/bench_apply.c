@@ -183,8 +183,8 @@ bench_memory(size_t series, const struct decisions *decisions)
     struct partition *partition = new_partition(decisions);
     const size_t groups = series / 10;
     struct outcome outcome;
-    char owner[16];
-    char workload[16];
+    char owner[32];
+    char workload[32];
     int64_t offset = 0;
 
     outcome_init(&outcome);
