@@ -15,13 +15,14 @@ struct registry *registry_new(const struct config *config, const struct clock *c
 void registry_destroy(struct registry *registry);
 
 /**
- * A schema_fetch (codec/decoder.h). GET /schemas/ids/<id>, at most one request a second and id.
+ * A schema_fetch (codec/decoder.h); context: the registry. GET /schemas/ids/<id>, at most one
+ * request a second and id.
  * Unreachable or 5xx: STATUS_SCHEMA_WAIT for as long as it takes. Not found: STATUS_SCHEMA_WAIT,
  * and STATUS_UNKNOWN_SCHEMA once it has been so for schema.unknown_wait. A schema that is no Avro
  * or needs others (references): STATUS_UNKNOWN_SCHEMA. Credentials refused (401, 403): STATUS_AUTH,
  * for waiting would hide it. Cost: at most 2 s.
  */
-enum status registry_fetch(void *registry, int64_t id, char **json, struct error *error);
+enum status registry_fetch(void *context, int64_t id, char **json, struct error *error);
 
 /**
  * Ask once whether a registry answers at schema.registry.

@@ -8,3 +8,6 @@ retrywatch_test(unit nearest consumer)
 retrywatch_test(unit cli consumer)
 retrywatch_fuzz(config consumer)
 retrywatch_test(unit generator consumer)
+add_test(NAME unit.command_line
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/unit/command_line.sh $<TARGET_FILE:retrywatch>)
+set_tests_properties(unit.command_line PROPERTIES LABELS unit)
