@@ -49,6 +49,15 @@ expect 2 "bad.yaml:1: gruop: unknown key, did you mean group?" check-config \
 expect 2 "cannot read $folder/none.yaml" check-config --config "$folder/none.yaml"
 expect 2 "cannot read $folder/none.avsc" check-config --set schema.outcome="$folder/none.avsc"
 expect 2 "schema.outcome" check-config --set schema.outcome="$folder/bad.avsc"
+
+# The example file holds the defaults, and what is printed is read back as the same.
+"$binary" docs example >"$folder/example.yaml"
+"$binary" check-config --print-config >"$folder/defaults.yaml"
+for file in example defaults; do
+    "$binary" check-config --config "$folder/$file.yaml" --print-config |
+        diff "$folder/defaults.yaml" - || failed=1
+done
+
 export RETRYWATCH_CONFIG=$folder/good.yaml RETRYWATCH_TOPICS_REVIEWS=reviews
 expect 0 "outcomes: calls" check-config --print-config
 expect 0 "reviews: reviews" check-config --print-config
