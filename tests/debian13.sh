@@ -35,6 +35,6 @@ inside apt-get install -qq -y --no-install-recommends $(deploy/packages.sh --lis
 
 mkdir "$root/src"
 tar -c --exclude=./build --exclude=./.git --exclude=./.cache . | tar -x -C "$root/src"
-inside sh -c "cd /src && cmake --preset release -DRETRYWATCH_WERROR=ON &&
+inside sh -c "cd /src && cmake --preset release &&
     cmake --build --preset release -j $(nproc) &&
     ctest --test-dir build/release -L 'unit|property|scenario' --output-on-failure -j $(nproc)"
