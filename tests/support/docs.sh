@@ -4,8 +4,6 @@
 #
 #   docs.sh write BINARY         write them
 #   docs.sh check BINARY         fail where one differs from what the binary writes
-#
-# A page keeps what a person wrote above its line "## Keys".
 set -euo pipefail
 binary=$(realpath "$2")
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -14,7 +12,7 @@ status=0
 document() {
     local path=$1 fresh
     shift
-    fresh=$(! grep -qsx '## Keys' "$path" || { sed '/^## Keys$/q' "$path" && echo; } && "$binary" "$@")
+    fresh=$("$binary" "$@")
     case $mode in
     write) printf '%s\n' "$fresh" >"$path" ;;
     check)
