@@ -321,10 +321,10 @@ fill_top(struct top_value top[PACKET_TOP], struct arena *arena, const struct pac
     }
     qsort(values, listed, sizeof(*values), by_value);
     for (size_t i = 0; i < listed; i++) {
-        if (count > 0 && span_equal(values[count - 1].value, values[i].value)) {
-            values[count - 1].retries = count_sum(values[count - 1].retries, values[i].retries);
-        } else {
+        if (count == 0 || !span_equal(values[count - 1].value, values[i].value)) {
             values[count++] = values[i];
+        } else {
+            values[count - 1].retries = count_sum(values[count - 1].retries, values[i].retries);
         }
     }
     qsort(values, count, sizeof(*values), by_retries);

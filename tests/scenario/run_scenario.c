@@ -201,32 +201,57 @@ read_outcome(struct script_line *line, struct outcome *outcome)
     }
 }
 
+/** Dates of the outcome as the line says them; what it does not say is the event's own time. */
+static void
+count_one(struct play *play, struct script_line *line, struct outcome *outcome, int64_t record_ms)
+{
+    struct partition *partition = need_partition(play);
+    const char *pricing = script_take(line, "pricing");
+    struct error error;
+
+    outcome->event_time_ms = script_time(line, "event", record_ms);
+    outcome->pricing_source_checked_at_ms = outcome->event_time_ms;
+    if (pricing != NULL) {
+        outcome->pricing_source_checked_at_ms =
+                strcmp(pricing, "none") == 0 ? TIME_NULL : script_parse_time(line, pricing);
+    }
+    partition_record(partition, play->offset++, record_ms);
+    if (outcome_check(outcome, record_ms, play->limits.future_ms, &error) == STATUS_OK) {
+        partition_count(partition, outcome);
+    } else {
+        play->rejected++;
+    }
+}
+
 static void
 act_outcome(struct play *play, struct script_line *line)
 {
-    struct partition *partition = need_partition(play);
     struct outcome outcome;
-    const char *pricing = script_take(line, "pricing");
-    const char *event = script_take(line, "event");
     const int64_t times = script_number(line, "times", 1);
     const int64_t every_ms = script_time(line, "every", SCRIPT_START) - SCRIPT_START;
-    int64_t record_ms = script_time(line, "at", SCRIPT_START);
+    const int64_t at_ms = script_time(line, "at", SCRIPT_START);
 
     read_outcome(line, &outcome);
-    for (int64_t i = 0; i < times; i++, record_ms += every_ms) {
-        struct error error;
+    for (int64_t i = 0; i < times; i++) {
+        count_one(play, line, &outcome, at_ms + i * every_ms);
+    }
+}
 
-        outcome.event_time_ms = event != NULL ? script_parse_time(line, event) : record_ms;
-        outcome.pricing_source_checked_at_ms = outcome.event_time_ms;
-        if (pricing != NULL) {
-            outcome.pricing_source_checked_at_ms =
-                    strcmp(pricing, "none") == 0 ? TIME_NULL : script_parse_time(line, pricing);
-        }
-        partition_record(partition, play->offset++, record_ms);
-        if (outcome_check(&outcome, record_ms, play->limits.future_ms, &error) == STATUS_OK) {
-            partition_count(partition, &outcome);
-        } else {
-            play->rejected++;
+/** Minute after minute so many first attempts and retries. */
+static void
+act_traffic(struct play *play, struct script_line *line)
+{
+    struct outcome outcome;
+    const int64_t minutes = script_number(line, "minutes", 1);
+    const int64_t first = script_number(line, "first", 0);
+    const int64_t retries = script_number(line, "retries", 0);
+    const int64_t at_ms = script_time(line, "at", SCRIPT_START);
+
+    read_outcome(line, &outcome);
+    for (int64_t minute = 0; minute < minutes; minute++) {
+        for (int64_t i = 0; i < first + retries; i++) {
+            outcome.attempt_number = i < first ? 1 : 2;
+            count_one(play, line, &outcome, at_ms + minute * MINUTE_MS);
         }
     }
 }
@@ -292,6 +317,7 @@ static const struct {
         {"group_by", act_group_by},
         {"evidence", act_evidence},
         {"outcome", act_outcome},
+        {"traffic", act_traffic},
         {"decision", act_decision},
         {"tick", act_tick},
         {"restart", act_restart},

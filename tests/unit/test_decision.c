@@ -260,6 +260,26 @@ test_copy(void **state)
     free(copy);
 }
 
+/** As many source URLs as there is room for. */
+static void
+test_copy_eight_urls(void **state)
+{
+    (void)state;
+
+    struct decision decision = valid_decision();
+
+    for (size_t i = 0; i < OUTCOME_URLS_MAX; i++) {
+        decision.source_urls[i] = span_of("https://a");
+    }
+    decision.source_url_count = OUTCOME_URLS_MAX;
+
+    struct decision *copy = decision_copy(&decision);
+
+    assert_true(span_equal(copy->source_urls[7], span_of("https://a")));
+    assert_ptr_not_equal(copy->source_urls[7].data, decision.source_urls[7].data);
+    free(copy);
+}
+
 /* ---- the set ----------------------------------------------------------------------------------
  */
 
@@ -339,7 +359,7 @@ test_set_grows(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[COUNT_OF(span_rows) + COUNT_OF(covers_rows) + COUNT_OF(wins_rows) + 6];
+    struct CMUnitTest tests[COUNT_OF(span_rows) + COUNT_OF(covers_rows) + COUNT_OF(wins_rows) + 7];
     size_t count = 0;
 
     ADD_ROWS(tests, count, span_rows, test_span)
@@ -349,6 +369,7 @@ main(void)
     ADD_TEST(tests, count, test_check_end);
     ADD_TEST(tests, count, test_covers_outside_group_by);
     ADD_TEST(tests, count, test_copy);
+    ADD_TEST(tests, count, test_copy_eight_urls);
     ADD_TEST(tests, count, test_set);
     ADD_TEST(tests, count, test_set_grows);
     return cmocka_run_group_tests_name("decision", tests, NULL, NULL);

@@ -571,6 +571,7 @@ test_propose_exception(void **state)
     count(scene, COUNT_ERROR + ERROR_QUOTA_EXHAUSTED, 10);
     count(scene, COUNT_ERROR + ERROR_OTHER, 4);
     count(scene, COUNT_ERROR + ERROR_INVALID_REQUEST, 6);
+    count(scene, COUNT_LAYER + LAYER_CLIENT, 20); /* no error */
     assert_int_equal(fill(scene)->proposed_action, ACTION_REVISE_RETRIES);
     count(scene, COUNT_ERROR + ERROR_QUOTA_EXHAUSTED, 11);
     assert_int_equal(fill(scene)->proposed_action, ACTION_OPEN_EXCEPTION);
@@ -628,6 +629,43 @@ test_top(void **state)
     assert_top(&packet->top_environments[0], "prod", 14);
 }
 
+/** Groups by owner alone have many environments. */
+static void
+test_top_environments(void **state)
+{
+    struct scene *scene = *state;
+    static const char *const environments[] = {"a", "b", "c", "d"};
+
+    for (size_t i = 0; i < COUNT_OF(environments); i++) {
+        add_series(scene, environments[i], environments[i], 4 - i);
+        scene->series_dimensions[i][DIM_ENVIRONMENT] = span_of(environments[i]);
+    }
+
+    const struct packet *packet = fill(scene);
+
+    assert_int_equal(packet->top_class_count, 3);
+    assert_int_equal(packet->top_workload_count, 3);
+    assert_int_equal(packet->top_environment_count, 3);
+    assert_top(&packet->top_environments[2], "c", 2);
+}
+
+/** As many source URLs as a group remembers. */
+static void
+test_eight_urls(void **state)
+{
+    struct scene *scene = *state;
+    static const char *const urls[] = {"b", "c", "d", "e", "f", "g", "h"};
+
+    for (size_t i = 0; i < COUNT_OF(urls); i++) {
+        remember(scene, NULL, urls[i], TIME_NULL);
+    }
+
+    const struct packet *packet = fill(scene);
+
+    assert_int_equal(packet->source_url_count, OUTCOME_URLS_MAX);
+    assert_true(span_equal(packet->source_urls[7], span_of("h")));
+}
+
 static void
 test_top_without_retries(void **state)
 {
@@ -660,7 +698,9 @@ static const struct CMUnitTest scenes[] = {
         SCENE(test_propose_exception),
         SCENE(test_propose_retries),
         SCENE(test_top),
+        SCENE(test_top_environments),
         SCENE(test_top_without_retries),
+        SCENE(test_eight_urls),
 };
 
 int

@@ -52,6 +52,19 @@ test_id(void **state)
     }
 }
 
+/** Long values make a long text, which has its room. */
+static void
+test_id_of_long_values(void **state)
+{
+    struct life *life = *state;
+    char owner[201] = "";
+
+    memset(owner, 'x', sizeof(owner) - 1);
+    life->dimensions[DIM_OWNER] = span_of(owner);
+    rise(life);
+    assert_int_equal(digested_size, sizeof("outcomes.3..prod.chat.7.8639999999") - 1 + 200);
+}
+
 static void
 test_decision_covers_rise(void **state)
 {
@@ -392,6 +405,7 @@ main(void)
             LIFE(test_no_rise),
             LIFE(test_rise_opens),
             LIFE(test_id),
+            LIFE(test_id_of_long_values),
             LIFE(test_decision_covers_rise),
             LIFE(test_too_low_a_limit_opens),
             LIFE(test_rise_again),

@@ -161,6 +161,37 @@ test_share_at_the_limit_answers(void **state)
     assert_published(life, REVIEW_STATUS_DECIDED, REASON_DECISION);
 }
 
+/** A limit of 0 is a limit: it answers no retries at all. */
+static void
+test_a_limit_of_nothing(void **state)
+{
+    struct life *life = *state;
+
+    rise(life);
+    decide_limit(life, "d1", START, 0);
+    event(life, START + 1);
+    assert_nothing(life);
+    set_l(life, 100, 0);
+    event(life, START + 2);
+    assert_published(life, REVIEW_STATUS_DECIDED, REASON_DECISION);
+    assert_int_equal(life->review.adopted_limit_bps, 0);
+}
+
+static void
+test_a_newer_record_with_a_limit_of_nothing(void **state)
+{
+    struct life *life = *state;
+    struct decision decision = decision_of("d1", START);
+
+    rise_and_decide(life);
+    decision.record_ms = START + 1;
+    decision.max_retry_share_bps = 0;
+    decide(life, decision);
+    event(life, START + 2);
+    assert_published(life, REVIEW_STATUS_REOPENED, REASON_SHARE_EXCEEDED);
+    assert_int_equal(life->review.adopted_limit_bps, 0);
+}
+
 /* ---- covered and decided -----------------------------------------------------------------------
  */
 
@@ -475,6 +506,8 @@ static const struct CMUnitTest lives[] = {
         LIFE(test_review_id_restricts),
         LIFE(test_most_specific_wins),
         LIFE(test_share_at_the_limit_answers),
+        LIFE(test_a_limit_of_nothing),
+        LIFE(test_a_newer_record_with_a_limit_of_nothing),
         LIFE(test_another_decision),
         LIFE(test_another_decision_while_covered),
         LIFE(test_expired),

@@ -80,6 +80,21 @@ test_empty_baseline(void **state)
     assert_int_equal(rule_threshold_bps(&rule, &windows), 1000);
 }
 
+/** A factor of 0 asks for no more than the least share. */
+static void
+test_no_factor(void **state)
+{
+    (void)state;
+
+    struct rule rule = default_rule();
+    const struct windows windows =
+            windows_of((struct sums){100, 10}, (struct sums){100, 10}, (struct sums){100, 90});
+
+    rule.baseline_factor_bps = 0;
+    assert_true(rule_is_rise(&rule, &windows));
+    assert_int_equal(rule_threshold_bps(&rule, &windows), 1000);
+}
+
 /* ---- shares -----------------------------------------------------------------------------------
  */
 
@@ -208,7 +223,7 @@ int
 main(void)
 {
     struct CMUnitTest tests[COUNT_OF(rise_rows) + COUNT_OF(share_rows) + COUNT_OF(threshold_rows) +
-                            COUNT_OF(cause_rows) + 3];
+                            COUNT_OF(cause_rows) + 4];
     size_t count = 0;
 
     ADD_ROWS(tests, count, rise_rows, test_rise)
@@ -216,6 +231,7 @@ main(void)
     ADD_ROWS(tests, count, threshold_rows, test_threshold)
     ADD_ROWS(tests, count, cause_rows, test_cause)
     ADD_TEST(tests, count, test_empty_baseline);
+    ADD_TEST(tests, count, test_no_factor);
     ADD_TEST(tests, count, test_share_bps);
     ADD_TEST(tests, count, test_more_than_half);
     return cmocka_run_group_tests_name("rule", tests, NULL, NULL);
