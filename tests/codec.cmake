@@ -1,9 +1,13 @@
 # Tests: codec.
-add_library(codec_support STATIC support/outcome_print.c)
+add_library(codec_support STATIC support/outcome_print.c support/random_codec.c)
 target_link_libraries(codec_support PUBLIC codec)
 
+retrywatch_test(unit buffer codec_support)
 retrywatch_test(unit decoder codec_support)
 retrywatch_test(unit forbidden codec)
 retrywatch_test(unit frame codec_support)
 retrywatch_test(unit plan codec_support)
+retrywatch_test(unit state codec)
 retrywatch_test(unit url codec)
+
+retrywatch_test(property codec_round_trip codec_support)
