@@ -8,7 +8,13 @@ retrywatch_test(unit forbidden codec)
 retrywatch_test(unit frame codec_support)
 retrywatch_test(unit outcome_json codec_support)
 retrywatch_test(unit plan codec_support)
+retrywatch_test(unit review_codec codec_support)
 retrywatch_test(unit state codec)
+retrywatch_test(unit times codec)
 retrywatch_test(unit url codec)
 
 retrywatch_test(property codec_round_trip codec_support)
+
+# Avro-C is the oracle for what we write by hand.
+pkg_check_modules(AVRO REQUIRED IMPORTED_TARGET avro-c)
+target_link_libraries(test_review_codec PRIVATE PkgConfig::AVRO)
