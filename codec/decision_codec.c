@@ -361,6 +361,13 @@ json_field(const struct json_source *source, const char *name)
     return json_is_null(value) ? NULL : value;
 }
 
+/** The bytes of a string, which live as long as it does; null for any other value. */
+static struct span
+raw_text(const json_t *value)
+{
+    return (struct span){(const uint8_t *)json_string_value(value), json_string_length(value)};
+}
+
 static struct span
 json_text(struct json_source *source, const char *name)
 {
@@ -373,8 +380,7 @@ json_text(struct json_source *source, const char *name)
         wrong_type(source, name, "a string");
         return SPAN_NULL;
     }
-    return arena_copy(source->arena,
-            (struct span){(const uint8_t *)json_string_value(value), json_string_length(value)});
+    return arena_copy(source->arena, raw_text(value));
 }
 
 static bool
@@ -397,7 +403,7 @@ json_time(struct json_source *source, const char *name)
     if (json_is_integer(value)) {
         /* The number that stands for null is no time. */
         time_ms = json_integer_value(value) == TIME_NULL ? -1 : json_integer_value(value);
-    } else if (value != NULL && !time_parse(json_text(source, name), &time_ms)) {
+    } else if (value != NULL && !time_parse(raw_text(value), &time_ms)) {
         wrong_type(source, name, "epoch milliseconds or an RFC 3339 time with its offset");
     }
     return time_ms;
@@ -412,7 +418,7 @@ json_date(struct json_source *source, const char *name)
     if (json_is_integer(value) && json_integer_value(value) > DATE_NULL &&
             json_integer_value(value) <= INT32_MAX) {
         days = (int32_t)json_integer_value(value);
-    } else if (value != NULL && !date_parse(json_text(source, name), &days)) {
+    } else if (value != NULL && !date_parse(raw_text(value), &days)) {
         wrong_type(source, name, "a date YYYY-MM-DD or days since 1970");
     }
     return days;
@@ -471,13 +477,12 @@ json_urls(struct json_source *source, struct decision *decision)
     }
     for (size_t i = 0; i < json_array_size(urls) && source->status == STATUS_OK; i++) {
         json_t *url = json_array_get(urls, i);
-        const struct span text = {(const uint8_t *)json_string_value(url), json_string_length(url)};
 
         if (!json_is_string(url)) {
             wrong_type(source, "source_urls", "an array of strings");
         } else {
-            source->status = add_url(
-                    decision, arena_copy(source->arena, text), source->arena, source->error);
+            source->status = add_url(decision, arena_copy(source->arena, raw_text(url)),
+                    source->arena, source->error);
         }
     }
 }

@@ -3,6 +3,7 @@ add_library(codec_support STATIC support/outcome_print.c support/random_codec.c)
 target_link_libraries(codec_support PUBLIC codec)
 
 retrywatch_test(unit buffer codec_support)
+retrywatch_test(unit decision_codec codec_support)
 retrywatch_test(unit decoder codec_support)
 retrywatch_test(unit forbidden codec)
 retrywatch_test(unit frame codec_support)
@@ -18,3 +19,9 @@ retrywatch_test(property codec_round_trip codec_support)
 # Avro-C is the oracle for what we write by hand.
 pkg_check_modules(AVRO REQUIRED IMPORTED_TARGET avro-c)
 target_link_libraries(test_review_codec PRIVATE PkgConfig::AVRO)
+target_link_libraries(test_decision_codec PRIVATE PkgConfig::AVRO)
+
+retrywatch_fuzz(decision codec)
+retrywatch_fuzz(outcome_json codec_support)
+retrywatch_fuzz(review codec)
+retrywatch_fuzz(state codec)
