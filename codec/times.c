@@ -60,6 +60,14 @@ struct scan {
     bool failed;
 };
 
+static struct scan
+scan_of(struct span text)
+{
+    /* Null has no end to point to. */
+    return (struct scan){
+            text.data, text.data != NULL ? text.data + text.size : NULL, text.data == NULL};
+}
+
 static int
 scan_digits(struct scan *scan, int count)
 {
@@ -183,7 +191,7 @@ scan_offset_ms(struct scan *scan)
 bool
 time_parse(struct span text, int64_t *time_ms)
 {
-    struct scan scan = {text.data, text.data + text.size, text.size == 0};
+    struct scan scan = scan_of(text);
     const int64_t days = scan_date(&scan);
 
     scan_expect(&scan, "Tt ");
@@ -201,7 +209,7 @@ time_parse(struct span text, int64_t *time_ms)
 bool
 date_parse(struct span text, int32_t *days)
 {
-    struct scan scan = {text.data, text.data + text.size, text.size == 0};
+    struct scan scan = scan_of(text);
     const int32_t read = scan_date(&scan);
 
     if (scan.failed || scan.at != scan.end) {

@@ -112,6 +112,19 @@ test_dates_beyond_the_calendar(void **state)
     assert_string_equal(text, "9999-12-31");
 }
 
+static void
+test_null(void **state)
+{
+    int64_t time_ms = 77;
+    int32_t days = 77;
+
+    (void)state;
+    assert_false(time_parse(SPAN_NULL, &time_ms));
+    assert_false(date_parse(SPAN_NULL, &days));
+    assert_int_equal(time_ms, 77);
+    assert_int_equal(days, 77);
+}
+
 int
 main(void)
 {
@@ -120,6 +133,7 @@ main(void)
 
     ADD_ROWS(tests, count, times, test_time);
     ADD_ROWS(tests, count, bad_times, test_bad_time);
+    ADD_TEST(tests, count, test_null);
     ADD_TEST(tests, count, test_dates);
     ADD_TEST(tests, count, test_dates_beyond_the_calendar);
     return cmocka_run_group_tests_name("times", tests, NULL, NULL);
