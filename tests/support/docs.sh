@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# docs.sh - the documents that the program writes itself.
+# docs.sh - the documents that the program and the schemas write.
 # SPDX-License-Identifier: Apache-2.0
 #
 #   docs.sh write BINARY         write them
@@ -27,4 +27,5 @@ document() {
 mode=$1
 document docs/config.md docs config
 document deploy/retrywatch.example.yaml docs example
+tests/support/topics_doc.py "$mode" codec/schema docs/topics.md || status=1
 exit "$status"
