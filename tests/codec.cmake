@@ -2,6 +2,7 @@
 add_library(codec_support STATIC support/outcome_print.c support/random_codec.c)
 target_link_libraries(codec_support PUBLIC codec)
 
+retrywatch_test(unit avro_data codec_support)
 retrywatch_test(unit buffer codec_support)
 retrywatch_test(unit decision_codec codec_support)
 retrywatch_test(unit decoder codec_support)

@@ -360,6 +360,26 @@ test_changing_events(void **state)
     }
 }
 
+/* A key is not the one before it that it begins like. */
+static void
+test_keys_that_begin_alike(void **state)
+{
+    static const char *const keys[] = {
+            "owner_tag", "owner_tagx", "owner_tag", "owner_ta", "owner_tag\\u0061", "owner_tag"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        char json[128];
+        struct outcome outcome;
+        unsigned forbidden = 0;
+
+        snprintf(json, sizeof(json), "{\"%s\":\"ana\"," NEEDED "}", keys[i]);
+        assert_int_equal(decode(json, &outcome, &forbidden, NULL), STATUS_OK);
+        assert_int_equal(
+                outcome.dimensions[DIM_OWNER].data != NULL, strcmp(keys[i], "owner_tag") == 0);
+    }
+}
+
 int
 main(void)
 {
@@ -374,6 +394,7 @@ main(void)
     ADD_TEST(tests, count, test_forbidden);
     ADD_TEST(tests, count, test_error_does_not_quote);
     ADD_TEST(tests, count, test_depth);
+    ADD_TEST(tests, count, test_keys_that_begin_alike);
     ADD_TEST(tests, count, test_changing_events);
 
     const int failed = cmocka_run_group_tests_name("outcome_json", tests, NULL, NULL);
