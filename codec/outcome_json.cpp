@@ -317,7 +317,7 @@ walk_array(machine *m, ondemand::value &value, int depth)
     for (auto item : array) {
         ondemand::value inner;
 
-        if (const auto code = std::move(item).get(inner)) {
+        if (const auto code = item.get(inner)) {
             return fail_json(m, code);
         }
         if (!walk(m, inner, depth)) {
@@ -463,7 +463,7 @@ read_urls(machine *m, const field &field, ondemand::value &value, std::string_vi
         ondemand::value inner;
         struct span url;
 
-        if (const auto code = std::move(item).get(inner)) {
+        if (const auto code = item.get(inner)) {
             return fail_json(m, code);
         }
 
