@@ -2,7 +2,7 @@
 # run.sh - install what is needed, build, run all tests under ASan and UBSan, print the totals.
 # SPDX-License-Identifier: Apache-2.0
 #
-#   tests/run.sh                 everything but the benches
+#   tests/run.sh                 everything
 #   tests/run.sh -L unit         only what CTest's own options choose
 #   tests/run.sh --no-kafka      without Apache Kafka: the integration tests are skipped
 #
@@ -27,7 +27,7 @@ cmake --build --preset asan
 report=$PWD/build/asan/tests.xml
 rm -f "$report"
 status=0
-ctest --test-dir build/asan -LE bench --output-on-failure -j "$(nproc)" \
+ctest --test-dir build/asan --output-on-failure -j "$(nproc)" \
     --output-junit "$report" "$@" || status=$?
 
 # The totals once more, on one plain line.

@@ -16,8 +16,8 @@ case ${1:-} in
 format) files | xargs clang-format -i ;;
 format-check) files | xargs clang-format --dry-run --Werror ;;
 tidy)
-    # What that build compiles of ours, and C alone: the one C++ file is mostly simdjson's headers.
-    sed -n "s|^ *\"file\": \"$PWD/\(.*\.c\)\".*|\1|p" "$2/compile_commands.json" | grep -v '^build/' |
+    # What the product is made of, and C alone: the one C++ file is mostly simdjson's headers.
+    sed -n "s|^ *\"file\": \"$PWD/\(.*\.c\)\".*|\1|p" "$2/compile_commands.json" | grep -vE '^(build|tests)/' |
         sort -u | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$2"
     ;;
 *)
