@@ -64,6 +64,29 @@ const char *kafka_address(const struct config *config);
 rd_kafka_topic_partition_list_t *kafka_positions(
         const char *topic, const struct position *positions, size_t count);
 
+/* ---- questions, over connections on which no fetch waits (kafka_ask.c) --------------------- */
+
+struct kafka_asker;
+
+/** Returns owned in *out. Errors: STATUS_BAD_CONFIG. */
+enum status kafka_asker_new(
+        const struct config *config, struct kafka_asker **out, struct error *error) MUST_CHECK;
+void kafka_asker_destroy(struct kafka_asker *asker);
+
+/**
+ * Where the logs in list end for a read_committed reader, in one call: offset and err of each
+ * entry. Returns false when nothing was answered in time; then offsets mean nothing.
+ */
+bool kafka_ask_ends(
+        struct kafka_asker *asker, rd_kafka_topic_partition_list_t *list, int timeout_ms);
+
+/** Offsets of the oldest record kept and after the newest. Errors: as of kafka_failed(). */
+enum status kafka_ask_limits(struct kafka_asker *asker, const char *topic, int32_t partition,
+        int64_t *low, int64_t *high, int timeout_ms, struct error *error) MUST_CHECK;
+
+/** Whether any broker answers at all. */
+bool kafka_ask_anything(struct kafka_asker *asker, int timeout_ms);
+
 /** The metadata remembered in the last rebalance callback; NULL before the first one. */
 const rd_kafka_consumer_group_metadata_t *source_kafka_group(const struct source *source);
 

@@ -21,6 +21,8 @@
 #define REQUEST_WAIT_MS 5000
 #define SEEK_WAIT_MS 2000 /* a fetcher that has just been assigned may still be starting */
 #define SEEK_RETRY_MS 10
+#define FIRST_ASSIGNMENT_WAIT_MS 3000
+#define POLL_MS 100
 
 struct partition {
     bool assigned, resumed;
@@ -37,6 +39,7 @@ struct source_kafka {
     const struct clock *clock;
     struct source_listener listener;
     struct kafka_trouble trouble;
+    struct kafka_asker *asker;
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
     rd_kafka_consumer_group_metadata_t *group; /* remembered in the rebalance callback */
@@ -44,13 +47,14 @@ struct source_kafka {
     size_t partition_count;
     rd_kafka_message_t **messages; /* messages[message_count]: those of the batch */
     size_t message_count;
-    struct record *records;                     /* records[i] is messages[i] */
-    size_t capacity;                            /* of both */
-    rd_kafka_topic_partition_list_t *committed; /* owns the metadata last handed out */
-    int64_t ends_asked_ms;                      /* when `end` of all partitions was asked for */
-    int64_t probed_ms;                          /* when a broker that was down was last asked */
-    bool rebalanced;                            /* a rebalance callback ran */
-    bool closing;                               /* the listener is told no more */
+    struct record *records; /* records[i] is messages[i] */
+    size_t capacity;        /* of both */
+    struct arena metadata;  /* of the committed positions last handed out */
+    int64_t ends_asked_ms;  /* when `end` of all partitions was asked for */
+    int64_t probed_ms;      /* when a broker that was down was last asked */
+    bool rebalanced;        /* a rebalance callback ran */
+    bool joined;            /* the first assignment has come */
+    bool closing;           /* the listener is told no more */
 };
 
 static struct source_kafka *
@@ -191,6 +195,7 @@ on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_
     source->rebalanced = true;
     kafka_trouble_over(&source->trouble); /* the coordinator has just answered */
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        source->joined = true;
         assign(source, list);
     } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
         revoke(source, list);
@@ -460,17 +465,12 @@ collect(struct source_kafka *source, size_t max, int64_t wait_ms, int64_t linger
 static void
 probe(struct source_kafka *source)
 {
-    const struct rd_kafka_metadata *metadata = NULL;
-
-    if (now_ms(source) - source->probed_ms < ANSWER_VALID_MS) {
-        return;
+    if (now_ms(source) - source->probed_ms >= ANSWER_VALID_MS) {
+        if (kafka_ask_anything(source->asker, ANSWER_WAIT_MS)) {
+            kafka_trouble_over(&source->trouble);
+        }
+        source->probed_ms = now_ms(source);
     }
-    if (rd_kafka_metadata(source->rk, 0, NULL, &metadata, ANSWER_WAIT_MS) ==
-            RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_metadata_destroy(metadata);
-        kafka_trouble_over(&source->trouble);
-    }
-    source->probed_ms = now_ms(source);
 }
 
 static enum status
@@ -499,34 +499,49 @@ source_poll(struct source *base, size_t max, int64_t wait_ms, int64_t linger_ms,
 
 /* ---- questions to the broker --------------------------------------------------------------- */
 
+/* The metadata comes back without an end of string. */
+static const char *
+copy_metadata(struct source_kafka *source, const rd_kafka_topic_partition_t *entry)
+{
+    char *text = arena_new(&source->metadata, entry->metadata_size + 1, 1);
+
+    if (entry->metadata_size > 0) {
+        memcpy(text, entry->metadata, entry->metadata_size);
+    }
+    return text;
+}
+
 static enum status
 source_committed(struct source *base, struct position *positions, size_t count, struct error *error)
 {
     struct source_kafka *source = source_of(base);
-    rd_kafka_topic_partition_list_t *list =
-            kafka_positions(source->config->topics.outcomes, positions, count);
-    rd_kafka_resp_err_t code = rd_kafka_committed(source->rk, list, COMMITTED_WAIT_MS);
+    const char *topic = source->config->topics.outcomes;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    rd_kafka_resp_err_t code;
+    enum status status = STATUS_OK;
 
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_topic_partition_list_add(list, topic, positions[i].partition);
+    }
+    code = rd_kafka_committed(source->rk, list, COMMITTED_WAIT_MS);
     for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
         code = list->elems[i].err;
     }
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_topic_partition_list_destroy(list);
-        return failed(source, code, "read committed offsets", NULL, error);
-    }
-    if (source->committed != NULL) {
-        rd_kafka_topic_partition_list_destroy(source->committed);
-    }
-    source->committed = list;
-    kafka_trouble_over(&source->trouble);
-    for (size_t i = 0; i < count; i++) {
-        const rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_find(
-                list, source->config->topics.outcomes, positions[i].partition);
+        status = failed(source, code, "read committed offsets", NULL, error);
+    } else {
+        kafka_trouble_over(&source->trouble);
+        arena_reset(&source->metadata);
+        for (size_t i = 0; i < count; i++) {
+            const rd_kafka_topic_partition_t *entry =
+                    rd_kafka_topic_partition_list_find(list, topic, positions[i].partition);
 
-        positions[i].offset = entry->offset >= 0 ? entry->offset : OFFSET_NONE;
-        positions[i].metadata = entry->metadata_size > 0 ? entry->metadata : "";
+            positions[i].offset = entry->offset >= 0 ? entry->offset : OFFSET_NONE;
+            positions[i].metadata = copy_metadata(source, entry);
+        }
     }
-    return STATUS_OK;
+    rd_kafka_topic_partition_list_destroy(list);
+    return status;
 }
 
 static enum status
@@ -534,18 +549,9 @@ source_limits(
         struct source *base, int32_t partition, int64_t *low, int64_t *high, struct error *error)
 {
     struct source_kafka *source = source_of(base);
-    int64_t oldest = 0;
-    int64_t newest = 0;
-    const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(source->rk,
-            source->config->topics.outcomes, partition, &oldest, &newest, REQUEST_WAIT_MS);
 
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return failed(source, code, "ask for the limits of the log", NULL, error);
-    }
-    kafka_trouble_over(&source->trouble);
-    *low = oldest;
-    *high = newest;
-    return STATUS_OK;
+    return kafka_ask_limits(source->asker, source->config->topics.outcomes, partition, low, high,
+            REQUEST_WAIT_MS, error);
 }
 
 /*
@@ -564,16 +570,13 @@ ask_ends(struct source_kafka *source)
     for (size_t i = 0; i < source->partition_count; i++) {
         source->partitions[i].end = OFFSET_NONE;
         if (source->partitions[i].resumed) {
-            rd_kafka_topic_partition_list_add(list, source->config->topics.outcomes, (int32_t)i)
-                    ->offset = RD_KAFKA_OFFSET_END;
+            rd_kafka_topic_partition_list_add(list, source->config->topics.outcomes, (int32_t)i);
         }
     }
-    if (rd_kafka_offsets_for_times(source->rk, list, ANSWER_WAIT_MS) ==
-            RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (kafka_ask_ends(source->asker, list, ANSWER_WAIT_MS)) {
         for (int i = 0; i < list->cnt; i++) {
             if (list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
                 source->partitions[list->elems[i].partition].end = list->elems[i].offset;
-                kafka_trouble_over(&source->trouble);
             }
         }
     }
@@ -627,6 +630,47 @@ source_commit(
 
 /* ---- life -------------------------------------------------------------------------------- */
 
+/*
+ * Before 2.3.0 rd_kafka_destroy() aborts for a member of a cooperative group that has not had its
+ * first assignment yet. So wait for it a little; without it the client stays until the process
+ * ends, which is next.
+ *
+ * Source: librdkafka issue 4312.
+ */
+static bool
+may_destroy(struct source_kafka *source)
+{
+    const int64_t until = now_ms(source) + FIRST_ASSIGNMENT_WAIT_MS;
+
+    while (rd_kafka_version() < 0x02030000 && !source->joined &&
+            source->trouble.error.status == STATUS_OK && now_ms(source) < until) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(source->rk, POLL_MS);
+
+        if (message != NULL) {
+            rd_kafka_message_destroy(message);
+        }
+    }
+    return rd_kafka_version() >= 0x02030000 || source->joined;
+}
+
+/* Leave the group; the rebalance callback runs once more. */
+static void
+close_client(struct source_kafka *source)
+{
+    const bool destroy = may_destroy(source);
+
+    rd_kafka_consumer_close(source->rk);
+    if (source->queue != NULL) {
+        rd_kafka_queue_destroy(source->queue);
+    }
+    if (source->group != NULL) {
+        rd_kafka_consumer_group_metadata_destroy(source->group);
+    }
+    if (destroy) {
+        rd_kafka_destroy(source->rk);
+    }
+}
+
 static void
 source_destroy(struct source *base)
 {
@@ -638,18 +682,10 @@ source_destroy(struct source *base)
     source->closing = true;
     release_batch(source);
     if (source->rk != NULL) {
-        if (source->queue != NULL) {
-            rd_kafka_queue_destroy(source->queue);
-        }
-        rd_kafka_consumer_close(source->rk);
-        if (source->group != NULL) {
-            rd_kafka_consumer_group_metadata_destroy(source->group);
-        }
-        if (source->committed != NULL) {
-            rd_kafka_topic_partition_list_destroy(source->committed);
-        }
-        rd_kafka_destroy(source->rk);
+        close_client(source);
     }
+    kafka_asker_destroy(source->asker);
+    arena_fini(&source->metadata);
     free(source->partitions);
     free(source->messages);
     free(source->records);
@@ -727,6 +763,7 @@ source_kafka_new(const struct config *config, const struct clock *clock,
     source->clock = clock;
     source->listener = *listener;
     source->trouble.owner = source;
+    arena_init(&source->metadata);
     source->ends_asked_ms = INT64_MIN / 2; /* never */
     source->probed_ms = INT64_MIN / 2;
     status = make_conf(source, &conf, error);
@@ -735,6 +772,10 @@ source_kafka_new(const struct config *config, const struct clock *clock,
     }
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     status = kafka_client_new(RD_KAFKA_CONSUMER, conf, &source->rk, error);
+    if (status != STATUS_OK) {
+        goto fail;
+    }
+    status = kafka_asker_new(config, &source->asker, error);
     if (status != STATUS_OK) {
         goto fail;
     }

@@ -52,7 +52,7 @@ setup_init(struct setup *setup, const char *name)
     static char bootstrap[] = "bootstrap.servers";
     static char session[] = "session.timeout.ms";
     static char session_value[] = "6000";
-    const int64_t unique = clock_system.wall_ms(&clock_system);
+    const int64_t unique = clock_system.wall_ms(&clock_system) * 100000 + getpid() % 100000;
 
     memset(setup, 0, sizeof(*setup));
     snprintf(setup->group, NAME_SIZE, "%s-%" PRId64, name, unique);
