@@ -7,3 +7,8 @@ target_link_libraries(null_consumer PRIVATE project_options PkgConfig::RDKAFKA)
 
 add_executable(bench_apply bench/bench_apply.c)
 target_link_libraries(bench_apply PRIVATE aggregator m)
+
+pkg_check_modules(AVRO REQUIRED IMPORTED_TARGET avro-c)
+
+add_executable(bench_decode bench/bench_decode.c)
+target_link_libraries(bench_decode PRIVATE codec PkgConfig::AVRO)
