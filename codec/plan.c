@@ -64,6 +64,12 @@ read_long(struct machine *m, const uint8_t *at, int64_t *value)
         *value = (int64_t)(*at >> 1) ^ -(int64_t)(*at & 1);
         return at + 1;
     }
+    if (m->end - at >= 2 && at[1] < 0x80) { /* token counts */
+        const uint64_t bits = (uint64_t)(at[0] & 0x7f) | (uint64_t)at[1] << 7;
+
+        *value = (int64_t)(bits >> 1) ^ -(int64_t)(bits & 1);
+        return at + 2;
+    }
     return read_long_bytes(m, at, value);
 }
 
@@ -116,6 +122,15 @@ is_utf8(const uint8_t *at, size_t size)
     return true;
 }
 
+static inline uint32_t
+load32(const uint8_t *at)
+{
+    uint32_t word = 0;
+
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
 static inline uint64_t
 load64(const uint8_t *at)
 {
@@ -125,7 +140,8 @@ load64(const uint8_t *at)
     return word;
 }
 
-/* Nearly all text is ASCII: eight bytes at a time, the last eight may overlap. */
+/* Nearly all text is ASCII, and short: loads that overlap spare the loop its last few bytes, and
+ * the processor a guess at how often it turns. */
 static inline bool
 is_ascii(const uint8_t *at, size_t size)
 {
@@ -134,14 +150,14 @@ is_ascii(const uint8_t *at, size_t size)
     if (size >= 8) {
         const uint8_t *last = at + size - 8;
 
-        for (; at < last; at += 8) {
+        bits = load64(at) | load64(last);
+        for (at += 8; at < last; at += 8) {
             bits |= load64(at);
         }
-        bits |= load64(last);
-    } else {
-        for (size_t i = 0; i < size; i++) {
-            bits |= at[i];
-        }
+    } else if (size >= 4) {
+        bits = load32(at) | load32(at + size - 4);
+    } else if (size > 0) {
+        bits = at[0] | at[size / 2] | at[size - 1];
     }
     return (bits & UINT64_C(0x8080808080808080)) == 0;
 }
@@ -245,6 +261,10 @@ read_present(struct machine *m, const uint8_t *at, const struct step *step, bool
 {
     uint32_t index = 0;
 
+    if (at != m->end && (*at & ~2) == 0) {
+        *present = *at != step->null_byte;
+        return at + 1;
+    }
     at = read_index(m, at, 2, &index);
     *present = index * 2 != step->null_byte;
     return at;
@@ -363,46 +383,59 @@ skip_fixed(struct machine *m, const uint8_t *at, uint32_t size)
 }
 
 static inline const uint8_t *
-read_value(struct machine *m, const uint8_t *at, const struct step *step)
+skip_bytes(struct machine *m, const uint8_t *at)
 {
-    int64_t value = 0;
+    struct span bytes;
 
-    switch (step->op) {
-    case STEP_TEXT:
-    case STEP_MAYBE_TEXT:
-        return read_text(m, at, place(m, step->offset));
-    case STEP_NUMBER:
-    case STEP_MAYBE_NUMBER:
-        *(bool *)place(m, step->flag) = true;
-        return read_number(m, at, step->narrow, place(m, step->offset));
-    case STEP_TIME:
-    case STEP_MAYBE_TIME:
-        return read_time(m, at, step);
-    case STEP_ATTEMPT:
-        at = read_number(m, at, true, &value);
-        *(int32_t *)place(m, step->offset) = (int32_t)value;
-        return at;
-    default:
-        return read_symbol(m, at, step);
-    }
+    return read_bytes(m, at, &bytes);
+}
+
+static inline const uint8_t *
+skip_number(struct machine *m, const uint8_t *at)
+{
+    int64_t number = 0;
+
+    return read_long(m, at, &number);
 }
 
 static const uint8_t *
-skip_value(struct machine *m, const uint8_t *at, const struct step *step)
+read_attempt(struct machine *m, const uint8_t *at, const struct step *step)
 {
-    struct span bytes;
-    int64_t value = 0;
+    int64_t number = 0;
+
+    at = read_number(m, at, true, &number);
+    if (at != NULL) {
+        *(int32_t *)place(m, step->offset) = (int32_t)number;
+    }
+    return at;
+}
+
+/* The steps that an event has once, if at all. */
+static const uint8_t *
+run_rare(struct machine *m, const uint8_t *at, const struct step *step)
+{
+    bool present = true;
 
     switch (step->op) {
-    case STEP_SKIP_NUMBER:
-        return read_long(m, at, &value);
-    case STEP_SKIP_BYTES:
-        return read_bytes(m, at, &bytes);
-    case STEP_SKIP_FIXED:
-        return skip_fixed(m, at, step->arg);
+    case STEP_MAYBE_TIME:
+        at = read_present(m, at, step, &present);
+        return at != NULL && present ? read_time(m, at, step) : at;
+    case STEP_TIME:
+        return read_time(m, at, step);
+    case STEP_ATTEMPT:
+        return read_attempt(m, at, step);
+    case STEP_URLS:
+        return read_urls(m, at, step);
     case STEP_SKIP_ARRAY:
     case STEP_SKIP_MAP:
         return skip_blocks(m, at, step);
+    case STEP_UNION:
+        return read_union(m, at, step);
+    case STEP_CALL:
+        return call(m, at, step->arg);
+    case STEP_MARK:
+        m->forbidden |= 1U << step->arg;
+        return at;
     default:
         return fail(m, "union branch does not fit the field");
     }
@@ -412,44 +445,55 @@ skip_value(struct machine *m, const uint8_t *at, const struct step *step)
 static const uint8_t *
 run(struct machine *m, const struct step *step, const uint8_t *at)
 {
-    bool present = false;
+    bool present = true;
 
-    for (; step->op != STEP_END; step++) {
+    for (;; step++) {
         switch (step->op) {
+        case STEP_END:
+            return at;
         case STEP_MAYBE_TEXT:
-        case STEP_MAYBE_NUMBER:
-        case STEP_MAYBE_TIME:
+            at = read_present(m, at, step, &present);
+            if (at == NULL || !present) {
+                break;
+            }
+            /* fall through */
+        case STEP_TEXT:
+            at = read_text(m, at, place(m, step->offset));
+            break;
         case STEP_MAYBE_SYMBOL:
             at = read_present(m, at, step, &present);
-            if (at != NULL && present) {
-                at = read_value(m, at, step);
+            if (at == NULL || !present) {
+                break;
             }
-            break;
-        case STEP_TEXT:
-        case STEP_NUMBER:
-        case STEP_TIME:
-        case STEP_ATTEMPT:
+            /* fall through */
         case STEP_SYMBOL:
-            at = read_value(m, at, step);
+            at = read_symbol(m, at, step);
             break;
-        case STEP_URLS:
-            at = read_urls(m, at, step);
+        case STEP_MAYBE_NUMBER:
+            at = read_present(m, at, step, &present);
+            if (at == NULL || !present) {
+                break;
+            }
+            /* fall through */
+        case STEP_NUMBER:
+            *(bool *)place(m, step->flag) = true;
+            at = read_number(m, at, step->narrow, place(m, step->offset));
+            break;
+        case STEP_SKIP_NUMBER:
+            at = skip_number(m, at);
+            break;
+        case STEP_SKIP_BYTES:
+            at = skip_bytes(m, at);
+            break;
+        case STEP_SKIP_FIXED:
+            at = skip_fixed(m, at, step->arg);
             break;
         case STEP_MAYBE:
             at = read_present(m, at, step, &present);
             step += at != NULL && !present ? step->arg : 0;
             break;
-        case STEP_UNION:
-            at = read_union(m, at, step);
-            break;
-        case STEP_CALL:
-            at = call(m, at, step->arg);
-            break;
-        case STEP_MARK:
-            m->forbidden |= 1U << step->arg;
-            break;
         default:
-            at = skip_value(m, at, step);
+            at = run_rare(m, at, step);
             break;
         }
         if (at == NULL) {
@@ -457,7 +501,6 @@ run(struct machine *m, const struct step *step, const uint8_t *at)
             return NULL;
         }
     }
-    return at;
 }
 
 enum status
@@ -472,7 +515,7 @@ plan_decode(const struct plan *plan, struct span body, struct arena *arena, stru
     m.arena = arena;
     m.forbidden = 0;
     m.depth = 0;
-    outcome_init(&m.decoded.outcome);
+    m.decoded.outcome = plan->blank;
 
     const uint8_t *at = run(&m, plan->steps, body.data);
 

@@ -593,6 +593,7 @@ plan_new(struct schema *schema, struct plan **out, struct error *error)
         plan_destroy(plan);
         return status;
     }
+    outcome_init(&plan->blank);
     plan->schema = schema;
     *out = plan;
     return STATUS_OK;

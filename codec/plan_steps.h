@@ -60,6 +60,7 @@ struct plan {
     const char **names;    /* names[step]: of the field that the step is for, or NULL */
     uint32_t *programs;    /* programs[number]: its first step; 0 is the main program */
     uint32_t *targets;     /* programs of union branches */
+    struct outcome blank;  /* as outcome_init() makes it */
     uint8_t *symbols;      /* the reader's symbol for each of a writer's */
     size_t step_count, step_capacity;
     size_t name_capacity;
