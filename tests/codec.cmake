@@ -1,5 +1,6 @@
 # Tests: codec.
-add_library(codec_support STATIC support/outcome_print.c support/random_codec.c)
+add_library(codec_support STATIC
+    support/avro_random.c support/outcome_print.c support/random_codec.c)
 target_link_libraries(codec_support PUBLIC codec)
 
 retrywatch_test(unit avro_data codec_support)
@@ -26,3 +27,12 @@ retrywatch_fuzz(decision codec)
 retrywatch_fuzz(outcome_json codec_support)
 retrywatch_fuzz(review codec)
 retrywatch_fuzz(state codec)
+
+# Avro-C as the oracle, in a process of its own and without sanitizers: hostile bytes are meant to break it.
+add_executable(avro_oracle support/avro_oracle.c)
+target_compile_definitions(avro_oracle PRIVATE _GNU_SOURCE)
+target_link_libraries(avro_oracle PRIVATE PkgConfig::AVRO)
+retrywatch_test(property plan_differential codec_support)
+target_compile_definitions(test_plan_differential PRIVATE
+    AVRO_ORACLE="$<TARGET_FILE:avro_oracle>")
+add_dependencies(test_plan_differential avro_oracle)
