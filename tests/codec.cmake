@@ -36,3 +36,7 @@ retrywatch_test(property plan_differential codec_support)
 target_compile_definitions(test_plan_differential PRIVATE
     AVRO_ORACLE="$<TARGET_FILE:avro_oracle>")
 add_dependencies(test_plan_differential avro_oracle)
+
+retrywatch_fuzz(frame codec)
+retrywatch_fuzz(plan codec)
+retrywatch_fuzz(schema codec)
