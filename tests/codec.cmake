@@ -40,3 +40,6 @@ add_dependencies(test_plan_differential avro_oracle)
 retrywatch_fuzz(frame codec)
 retrywatch_fuzz(plan codec)
 retrywatch_fuzz(schema codec)
+
+add_executable(decode_driver support/decode_driver.c)
+target_link_libraries(decode_driver PRIVATE codec_support)
