@@ -22,3 +22,8 @@ endfunction()
 
 # The Kafka clients in C: on the mock broker always, on Apache Kafka where there is one.
 retrywatch_test(integration kafka_clients consumer)
+
+# The decode plan beside fastavro; needs the Python clients alone.
+integration_test(decode_fastavro 120)
+set_property(TEST integration.decode_fastavro APPEND PROPERTY
+    ENVIRONMENT "DECODE_DRIVER=$<TARGET_FILE:decode_driver>")

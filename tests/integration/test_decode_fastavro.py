@@ -169,7 +169,7 @@ def cases(rng):
 
 def main():
     seed = int(os.environ.get("RETRYWATCH_SEED", "1"))
-    print(f"seed {seed}")
+    print(f"RETRYWATCH_SEED={seed}")
     driver = subprocess.Popen([os.environ["DECODE_DRIVER"]], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True)
     tally = collections.Counter()

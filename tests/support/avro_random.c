@@ -7,17 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* splitmix64. */
-uint64_t
-random_below(struct random *random, uint64_t limit)
-{
-    uint64_t z = random->state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (z ^ (z >> 31)) % limit;
-}
-
 static bool
 percent(struct random *random, unsigned chance)
 {

@@ -5,15 +5,9 @@
 #define RETRYWATCH_TESTS_AVRO_RANDOM_H
 
 #include "codec/buffer.h"
+#include "tests/support/random.h"
 
 #include <jansson.h>
-
-struct random {
-    uint64_t state;
-};
-
-/** 0..limit-1. */
-uint64_t random_below(struct random *random, uint64_t limit);
 
 /** A writer schema: our fields in some order, in types that mostly fit, and foreign ones. Owned. */
 json_t *random_writer_schema(struct random *random, json_t *ours);
