@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "codec/plan_steps.h"
 #include "codec/url.h"
+#include "codec/utf8.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -73,55 +74,6 @@ read_long(struct machine *m, const uint8_t *at, int64_t *value)
     return read_long_bytes(m, at, value);
 }
 
-/* Bytes of one UTF-8 character, 0 if it is none. Source: RFC 3629, section 4. */
-static size_t
-utf8_character(const uint8_t *at, size_t left)
-{
-    const uint8_t first = at[0];
-    size_t size = 0;
-    uint8_t low = 0x80; /* range of the second byte */
-    uint8_t high = 0xbf;
-
-    if (first < 0x80) {
-        return 1;
-    }
-    if (first >= 0xc2 && first <= 0xdf) {
-        size = 2;
-    } else if (first >= 0xe0 && first <= 0xef) {
-        size = 3;
-        low = first == 0xe0 ? 0xa0 : 0x80;
-        high = first == 0xed ? 0x9f : 0xbf; /* no surrogates */
-    } else if (first >= 0xf0 && first <= 0xf4) {
-        size = 4;
-        low = first == 0xf0 ? 0x90 : 0x80;
-        high = first == 0xf4 ? 0x8f : 0xbf;
-    }
-    if (size == 0 || size > left || at[1] < low || at[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < size; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return size;
-}
-
-static __attribute__((noinline)) bool
-is_utf8(const uint8_t *at, size_t size)
-{
-    while (size > 0) {
-        const size_t character = utf8_character(at, size);
-
-        if (character == 0) {
-            return false;
-        }
-        at += character;
-        size -= character;
-    }
-    return true;
-}
-
 static inline uint32_t
 load32(const uint8_t *at)
 {
@@ -187,7 +139,7 @@ read_text(struct machine *m, const uint8_t *at, struct span *text)
     if (at == NULL) {
         return NULL;
     }
-    if (!is_ascii(bytes.data, bytes.size) && !is_utf8(bytes.data, bytes.size)) {
+    if (!is_ascii(bytes.data, bytes.size) && !utf8_valid(bytes)) {
         return fail(m, "text is not UTF-8");
     }
     *text = bytes;
