@@ -394,6 +394,7 @@ exec_list(struct claim *claim, struct claim_context *context, const struct chang
 
     if (status == STATUS_OK) {
         claim->applied = *applied;
+        claim->attempted = (struct token){0}; /* its outcome is known */
         claim->stored = true;
         buffer_fini(&claim->applied_bytes);
         claim->applied_bytes = bytes; /* the claim owns them now */

@@ -16,6 +16,41 @@ token_equal(struct token a, struct token b)
     return a.process == b.process && a.count == b.count;
 }
 
+/* `applied` is still what this claim last read or wrote. */
+static enum status
+check_still_ours(const struct claim *claim, struct store *store, struct error *error)
+{
+    struct buffer bytes = {0};
+    bool exists = false;
+    enum status status = store->ops->read_applied(store, claim->partition, &bytes, &exists, error);
+
+    if (status == STATUS_OK &&
+            (exists != claim->stored || (exists && !span_equal(buffer_span(&bytes),
+                                                           buffer_span(&claim->applied_bytes))))) {
+        status = error_set(error, STATUS_FENCED,
+                "partition %" PRId32 ": another instance wrote while its state was read",
+                claim->partition);
+    }
+    buffer_fini(&bytes);
+    return status;
+}
+
+/* Several reads make no consistent picture while somebody else still writes. So nothing is refused
+ * before `applied` was seen not to have changed since. */
+static enum status
+refuse_if_still_ours(
+        const struct claim *claim, struct store *store, enum status refused, struct error *error)
+{
+    struct error newer = {0};
+    const enum status status = check_still_ours(claim, store, &newer);
+
+    if (status == STATUS_OK) {
+        return refused;
+    }
+    *error = newer;
+    return status;
+}
+
 static enum status
 parse_number(struct span text, uint64_t *number, struct error *error)
 {
@@ -92,11 +127,10 @@ check_pending(const struct claim *claim, struct error *error)
     return STATUS_OK;
 }
 
-enum status
-claim_read_stored(struct claim *claim, struct claim_context *context, struct error *error)
+static enum status
+read_stored(struct claim *claim, struct store *store, struct error *error)
 {
     const struct span map = span_of("pending");
-    struct store *store = context->store;
 
     records_clear(&claim->pending);
     records_clear(&claim->verdicts);
@@ -121,7 +155,8 @@ claim_read_stored(struct claim *claim, struct claim_context *context, struct err
     }
     /* Memory is worth keeping when it is exactly what is stored: either nothing was counted since
      * the last EXEC, or the EXEC whose answer was lost has been done. */
-    if (claim->fold != NULL && token_equal(applied.token, claim->attempted)) {
+    if (claim->fold != NULL && claim->attempted.count != 0 &&
+            token_equal(applied.token, claim->attempted)) {
         partition_settle(claim->fold);
     } else if (claim->fold != NULL &&
                (!token_equal(applied.token, claim->applied.token) || claim_is_dirty(claim))) {
@@ -133,9 +168,20 @@ claim_read_stored(struct claim *claim, struct claim_context *context, struct err
     if (status != STATUS_OK) {
         return status;
     }
-    qsort(claim->pending.items, claim->pending.count, sizeof(claim->pending.items[0]),
-            compare_serials);
+    if (claim->pending.count > 1) {
+        qsort(claim->pending.items, claim->pending.count, sizeof(claim->pending.items[0]),
+                compare_serials);
+    }
     return check_pending(claim, error);
+}
+
+enum status
+claim_read_stored(struct claim *claim, struct claim_context *context, struct error *error)
+{
+    const enum status status = read_stored(claim, context->store, error);
+
+    return status == STATUS_REFUSED ? refuse_if_still_ours(claim, context->store, status, error)
+                                    : status;
 }
 
 /* ---- steps 2 and 4: what Kafka holds, against it -----------------------------------------------
@@ -190,8 +236,8 @@ compare_cursor(const struct claim *claim, struct error *error)
         if (!token_equal(at->token, cursor->token)) {
             return error_set(error, STATUS_REFUSED,
                     "partition %" PRId32 ": serial %" PRIu64
-                    " in Redis is not the one that was published: Redis has lost its last writes: "
-                    START_AFRESH,
+                    " in Redis is not the one that was published: Redis has lost its last "
+                    "writes: " START_AFRESH,
                     claim->partition, cursor->serial);
         }
     }
@@ -208,8 +254,8 @@ compare_with_state(struct claim *claim, const struct claim_context *context,
     if (position->offset < 0) {
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": Redis holds state up to offset %" PRId64
-                ", but the group has no committed offset for %s: it expired or was deleted: "
-                START_AFRESH,
+                ", but the group has no committed offset for %s: it expired or was "
+                "deleted: " START_AFRESH,
                 claim->partition, claim->applied.offset, context->topic);
     }
     if (from < low) {
@@ -245,8 +291,13 @@ claim_compare(struct claim *claim, struct claim_context *context, const struct p
                     claim->partition, position->offset, context->topic);
         }
     }
-    return claim->stored ? compare_with_state(claim, context, position, low, high, error)
-                         : compare_without_state(claim, context, position, low, error);
+
+    const enum status status =
+            claim->stored ? compare_with_state(claim, context, position, low, high, error)
+                          : compare_without_state(claim, context, position, low, error);
+
+    return status == STATUS_REFUSED ? refuse_if_still_ours(claim, context->store, status, error)
+                                    : status;
 }
 
 /* ---- steps 5 and 6: claim and read -------------------------------------------------------------
@@ -423,23 +474,6 @@ rebuild_fold(struct claim *claim, struct claim_context *context, struct error *e
     return status;
 }
 
-static enum status
-check_still_ours(struct claim *claim, struct store *store, struct error *error)
-{
-    struct buffer bytes = {0};
-    bool exists = false;
-    enum status status = store->ops->read_applied(store, claim->partition, &bytes, &exists, error);
-
-    if (status == STATUS_OK &&
-            !(exists && span_equal(buffer_span(&bytes), buffer_span(&claim->applied_bytes)))) {
-        status = error_set(error, STATUS_FENCED,
-                "partition %" PRId32 ": another instance wrote while its state was read",
-                claim->partition);
-    }
-    buffer_fini(&bytes);
-    return status;
-}
-
 enum status
 claim_take(struct claim *claim, struct claim_context *context, int64_t wall_ms, struct error *error)
 {
@@ -447,6 +481,9 @@ claim_take(struct claim *claim, struct claim_context *context, int64_t wall_ms, 
 
     if (status == STATUS_OK && claim->fold == NULL) {
         status = rebuild_fold(claim, context, error);
+        if (status == STATUS_REFUSED) {
+            status = refuse_if_still_ours(claim, context->store, status, error);
+        }
     }
     if (status == STATUS_OK) {
         status = check_still_ours(claim, context->store, error);
