@@ -43,6 +43,21 @@ add_group(struct partition *partition, const struct span *dimensions, uint64_t n
     return group;
 }
 
+struct group *
+come_up_group(struct partition *partition, const struct span *dimensions)
+{
+    struct batch *batch = &partition->batch;
+    struct group *group = find_group(partition, dimensions);
+
+    if (group == NULL) {
+        group = add_group(partition, dimensions, partition->next_group++);
+        batch->new_groups = memory_grow(batch->new_groups, batch->new_group_count,
+                &batch->new_group_capacity, sizeof(struct group *));
+        batch->new_groups[batch->new_group_count++] = group;
+    }
+    return group;
+}
+
 struct series *
 add_series(struct partition *partition, const struct key *key, uint64_t number, struct group *group)
 {

@@ -221,17 +221,8 @@ open_minute(struct partition *partition, struct series *series, int64_t minute)
 static struct group *
 group_at(struct partition *partition, const struct place *place)
 {
-    struct batch *batch = &partition->batch;
-    struct group *group =
-            place->series != NULL ? place->series->group : find_group(partition, place->dimensions);
-
-    if (group == NULL) {
-        group = add_group(partition, place->dimensions, partition->next_group++);
-        batch->new_groups = memory_grow(batch->new_groups, batch->new_group_count,
-                &batch->new_group_capacity, sizeof(struct group *));
-        batch->new_groups[batch->new_group_count++] = group;
-    }
-    return group;
+    return place->series != NULL ? place->series->group
+                                 : come_up_group(partition, place->dimensions);
 }
 
 static struct series *

@@ -164,6 +164,18 @@ void partition_restore_end(struct partition *partition);
 void partition_live_slots(struct partition_times times, int64_t *minute_from, int64_t *minute_to,
         int64_t *half_hour_from, int64_t *half_hour_to);
 
+/* ---- adopting what was published before the store lost it ------------------------------------ */
+
+/**
+ * The group had this review when it was published. What it owns is taken, and left empty. The group
+ * comes up if it is not known; the change is stored with the next batch.
+ */
+void partition_adopt_review(struct partition *partition, const struct span dimensions[DIM_COUNT],
+        struct review *review);
+
+/** T had come so far; minutes on the way close without being evaluated: they were. */
+void partition_adopt_time(struct partition *partition, int64_t stream_ms);
+
 /* ---- views ----------------------------------------------------------------------------------- */
 
 enum view_window { VIEW_5M, VIEW_60M, VIEW_24H, VIEW_WINDOWS };

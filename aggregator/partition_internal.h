@@ -6,6 +6,7 @@
  *   evaluate.c    evaluations and what they publish
  *   changes.c     what a batch changed
  *   restore.c     what is stored becomes a partition again
+ *   adopt.c       what was published before the store lost it
  *   owner_view.c  what dashboards show
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -116,6 +117,8 @@ struct group *find_group(const struct partition *partition, const struct span *d
 /** A new group, with a new owner if need be; not live before it has a half-hour. */
 struct group *add_group(
         struct partition *partition, const struct span *dimensions, uint64_t number);
+/** The group of these dimensions; one that comes up is stored with the batch. */
+struct group *come_up_group(struct partition *partition, const struct span *dimensions);
 struct series *add_series(
         struct partition *partition, const struct key *key, uint64_t number, struct group *group);
 

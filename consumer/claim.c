@@ -76,6 +76,7 @@ claim_destroy(struct claim *claim)
     records_fini(&claim->pending);
     records_fini(&claim->verdicts);
     records_fini(&claim->rejected);
+    free(claim->passed);
     free(claim);
 }
 
@@ -141,6 +142,11 @@ claim_has_verdict(const struct claim *claim, int64_t offset)
         const struct claim_record *record = &claim->pending.items[i];
 
         if (record->kind == PENDING_REJECTED && record->offset == offset) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < claim->passed_count; i++) {
+        if (claim->passed[i] == offset) {
             return true;
         }
     }
@@ -283,6 +289,23 @@ list_prune(struct change_list *list, const struct claim *claim)
     return count;
 }
 
+/* Verdicts that were read back are kept until their records have been passed. */
+static void
+list_passed(struct change_list *list, struct claim *claim, const struct applied *applied)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < claim->passed_count; i++) {
+        if (claim->passed[i] >= applied->offset) {
+            claim->passed[kept++] = claim->passed[i];
+        } else {
+            list_add(list, CHANGE_DELETE, span_of("passed"))->field =
+                    list_number(list, (uint64_t)claim->passed[i]);
+        }
+    }
+    claim->passed_count = kept;
+}
+
 /* Give reviews their serials, after those of the verdicts, and append them to pending. */
 static void
 pending_add(struct claim *claim, struct claim_context *context, struct applied *applied,
@@ -419,6 +442,7 @@ claim_exec(struct claim *claim, struct claim_context *context, int64_t wall_ms, 
     const size_t pruned = list_prune(&list, claim);
     const size_t pending_before = claim->pending.count;
 
+    list_passed(&list, claim, &applied);
     pending_add(claim, context, &applied, changes);
     list_pending(&list, &claim->pending, pending_before);
 
@@ -451,6 +475,52 @@ claim_exec_token(
     if (status == STATUS_OK) {
         records_drop_first(&claim->pending, pruned);
     }
+    arena_fini(&list.arena);
+    free(list.items);
+    return status;
+}
+
+/* All that was pending is another history; what is kept of it comes after the cursor. */
+static void
+list_adopted(struct change_list *list, struct claim *claim, struct claim_records *kept,
+        struct applied *applied)
+{
+    for (size_t i = 0; i < claim->pending.count; i++) {
+        list_add(list, CHANGE_DELETE, span_of("pending"))->field =
+                list_number(list, claim->pending.items[i].serial);
+    }
+    applied->serial = claim->cursor.serial + kept->count;
+    for (size_t i = 0; i < kept->count; i++) {
+        kept->items[i].token = applied->token;
+    }
+    list_pending(list, kept, 0);
+    for (size_t i = 0; i < claim->passed_count; i++) {
+        list_set(list, span_of("passed"), (uint64_t)claim->passed[i], span_of(""), false);
+    }
+}
+
+enum status
+claim_exec_adopted(struct claim *claim, struct claim_context *context, int64_t wall_ms,
+        struct claim_records *kept, struct error *error)
+{
+    const struct partition_changes *changes = partition_changes(claim->fold);
+    struct applied applied = next_applied(claim, context, wall_ms, changes);
+    struct change_list list = {0};
+
+    arena_init(&list.arena);
+    applied.offset = claim->applied.offset; /* nothing was counted */
+    list_counters(&list, changes);
+    list_adopted(&list, claim, kept, &applied);
+
+    const enum status status = exec_list(claim, context, &list, &applied, error);
+
+    if (status == STATUS_OK) {
+        partition_settle(claim->fold);
+        records_fini(&claim->pending);
+        claim->pending = *kept; /* the claim owns them now */
+        *kept = (struct claim_records){0};
+    }
+    records_fini(kept);
     arena_fini(&list.arena);
     free(list.items);
     return status;

@@ -11,6 +11,7 @@
 #include "aggregator/partition.h"
 #include "codec/state.h"
 #include "consumer/publisher.h"
+#include "consumer/readback.h"
 #include "consumer/source.h"
 #include "consumer/store.h"
 
@@ -61,6 +62,9 @@ struct claim {
     struct token attempted;           /* of an EXEC whose outcome is not known */
     struct cursor cursor;             /* what Kafka holds: the last serial published */
     int64_t committed;                /* what Kafka holds: the committed offset; -1: none */
+    bool adopts;                      /* Redis has lost what is published: to be read back */
+    int64_t *passed; /* offsets of verdicts published before Redis lost them; not judged again */
+    size_t passed_count, passed_capacity;
     int64_t next;              /* the next record to look at; below applied.offset after a load */
     const struct record *last; /* the last record counted since the EXEC, until the batch ends */
     struct claim_records pending;  /* stored in Redis, in order of serial: published up to cursor */
@@ -76,6 +80,7 @@ struct claim_context {
     const char *topic;
     const struct partition_options *fold_options; /* of every partition but its number */
     struct store *store;
+    struct readback *readback;
     uint64_t process;    /* 64 random bits */
     uint64_t exec_count; /* EXECs of this process */
     digest_function *digest;
@@ -95,7 +100,7 @@ void claim_reload(struct claim *claim, int64_t now_ms, int64_t ms);
 void claim_reject(struct claim *claim, const struct claim_context *context,
         const struct record *record, enum status reason, const char *detail, int64_t schema_id);
 
-/** Whether a verdict on the record at offset is stored and not yet published. */
+/** Whether a verdict on the record at offset is stored or was published: it is not judged again. */
 bool claim_has_verdict(const struct claim *claim, int64_t offset);
 
 /** Whether there is anything that the next EXEC would store or prune. */
@@ -114,6 +119,13 @@ enum status claim_exec(struct claim *claim, struct claim_context *context, int64
 /** The same for a claim that is being loaded: prune, and write `applied` with a new token. */
 enum status claim_exec_token(struct claim *claim, struct claim_context *context, int64_t wall_ms,
         struct error *error) MUST_CHECK;
+
+/**
+ * The same after reading back what Redis had lost: pending becomes kept, with serials above the
+ * cursor. Takes what kept owns.
+ */
+enum status claim_exec_adopted(struct claim *claim, struct claim_context *context, int64_t wall_ms,
+        struct claim_records *kept, struct error *error) MUST_CHECK;
 
 /** The position that a transaction commits once it holds everything that is to be published. */
 struct position claim_position(const struct claim *claim, char metadata[CURSOR_TEXT_SIZE]);
@@ -146,6 +158,13 @@ enum status claim_compare(struct claim *claim, struct claim_context *context,
 
 /** Steps 5 and 6: claim with a new token, read the state unless memory has it. Errors: as store. */
 enum status claim_take(struct claim *claim, struct claim_context *context, int64_t wall_ms,
+        struct error *error) MUST_CHECK;
+
+/**
+ * Redis has lost its last writes: take over from the output topics what was published since, after
+ * claim_take(). Errors: as readback and store; STATUS_REFUSED when the topics have lost it, too.
+ */
+enum status claim_adopt(struct claim *claim, struct claim_context *context, int64_t wall_ms,
         struct error *error) MUST_CHECK;
 
 /** The offset to read from: the one before `applied`, to check it, or the committed one if lower.

@@ -101,6 +101,23 @@ visit_pending(void *context, size_t map, struct span field, struct span value, s
     return STATUS_OK;
 }
 
+static enum status
+visit_passed(void *context, size_t map, struct span field, struct span value, struct error *error)
+{
+    struct claim *claim = context;
+    uint64_t offset = 0;
+    const enum status status = parse_number(field, &offset, error);
+
+    (void)map;
+    (void)value;
+    if (status == STATUS_OK) {
+        claim->passed = memory_grow(claim->passed, claim->passed_count, &claim->passed_capacity,
+                sizeof(*claim->passed));
+        claim->passed[claim->passed_count++] = (int64_t)offset;
+    }
+    return status;
+}
+
 static int
 compare_serials(const void *a, const void *b)
 {
@@ -130,8 +147,11 @@ check_pending(const struct claim *claim, struct error *error)
 static enum status
 read_stored(struct claim *claim, struct store *store, struct error *error)
 {
-    const struct span map = span_of("pending");
+    const struct span pending = span_of("pending");
+    const struct span passed = span_of("passed");
 
+    claim->adopts = false;
+    claim->passed_count = 0;
     records_clear(&claim->pending);
     records_clear(&claim->verdicts);
     records_clear(&claim->rejected);
@@ -164,7 +184,12 @@ read_stored(struct claim *claim, struct store *store, struct error *error)
         claim->fold = NULL;
     }
     claim->applied = applied;
-    status = store->ops->read_maps(store, claim->partition, &map, 1, visit_pending, claim, error);
+    status = store->ops->read_maps(
+            store, claim->partition, &pending, 1, visit_pending, claim, error);
+    if (status == STATUS_OK) {
+        status = store->ops->read_maps(
+                store, claim->partition, &passed, 1, visit_passed, claim, error);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -210,7 +235,7 @@ compare_without_state(struct claim *claim, const struct claim_context *context,
 }
 
 static enum status
-compare_cursor(const struct claim *claim, struct error *error)
+compare_cursor(struct claim *claim, struct error *error)
 {
     const struct cursor *cursor = &claim->cursor;
     const struct claim_record *first = claim->pending.count != 0 ? &claim->pending.items[0] : NULL;
@@ -223,24 +248,12 @@ compare_cursor(const struct claim *claim, struct error *error)
                 ": the group's offsets were reset to an older place: " START_AFRESH,
                 claim->partition, cursor->serial, known);
     }
-    if (cursor->serial > claim->applied.serial) {
-        return error_set(error, STATUS_REFUSED,
-                "partition %" PRId32 ": reviews up to serial %" PRIu64
-                " are published, Redis knows only %" PRIu64
-                ": Redis has lost its last writes: " START_AFRESH,
-                claim->partition, cursor->serial, claim->applied.serial);
-    }
-    if (cursor->serial > known) {
-        const struct claim_record *at = &claim->pending.items[cursor->serial - first->serial];
-
-        if (!token_equal(at->token, cursor->token)) {
-            return error_set(error, STATUS_REFUSED,
-                    "partition %" PRId32 ": serial %" PRIu64
-                    " in Redis is not the one that was published: Redis has lost its last "
-                    "writes: " START_AFRESH,
-                    claim->partition, cursor->serial);
-        }
-    }
+    /* Kafka holds more than Redis, or another history than Redis: Redis has lost its last writes.
+     */
+    claim->adopts = cursor->serial > claim->applied.serial ||
+                    (cursor->serial > known &&
+                            !token_equal(claim->pending.items[cursor->serial - first->serial].token,
+                                    cursor->token));
     return STATUS_OK;
 }
 
@@ -487,6 +500,9 @@ claim_take(struct claim *claim, struct claim_context *context, int64_t wall_ms, 
     }
     if (status == STATUS_OK) {
         status = check_still_ours(claim, context->store, error);
+    }
+    if (status == STATUS_OK && claim->adopts) {
+        status = claim_adopt(claim, context, wall_ms, error);
     }
     if (status == STATUS_OK) {
         claim->state = CLAIM_RUNNING;

@@ -8,6 +8,7 @@
 #include "consumer/config.h"
 #include "consumer/decision_feed.h"
 #include "consumer/publisher.h"
+#include "consumer/readback.h"
 #include "consumer/source.h"
 
 /** Creates the consumer and subscribes; joins at the first poll. listener: borrowed for its life.
@@ -28,6 +29,9 @@ enum status publisher_kafka_new(const struct config *config, struct source *sour
 /** The decisions topic; connects at the first read. Returns owned in *out. */
 enum status decisions_kafka_new(const struct config *config, const struct clock *clock,
         struct decision_feed **out, struct error *error) MUST_CHECK;
+
+/** The reviews and rejected topics; a client of its own is made for each read. Returns owned. */
+struct readback *readback_kafka_new(const struct config *config, const struct clock *clock);
 
 /* What the cluster says of itself and of the input topic. */
 struct kafka_facts {

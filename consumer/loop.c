@@ -211,10 +211,14 @@ count_record(struct loop *loop, struct claim *claim, const struct record *record
     if (record->timestamp_ms >= 0) {
         partition_record(claim->fold, record->offset, record->timestamp_ms);
     }
-    if (verdict == STATUS_OK) {
+    if (claim_has_verdict(claim, record->offset)) {
+        /* Published before Redis lost it: neither counted nor judged again. */
+    } else if (verdict == STATUS_OK) {
         partition_count(claim->fold, outcome);
         loop->metrics.events += 1;
-    } else {
+    } else if (record->offset >= claim->committed || verdict == STATUS_UNKNOWN_SCHEMA) {
+        /* Below the committed offset Redis has lost what was counted, but not Kafka what was
+         * rejected. */
         reject(loop, claim, record, verdict, schema_id, error);
     }
     claim->last = record;
@@ -531,9 +535,10 @@ loop_listener(struct loop *loop)
 
 void
 loop_connect(struct loop *loop, struct source *source, struct store *store,
-        struct publisher *publisher, struct decision_feed *feed)
+        struct publisher *publisher, struct decision_feed *feed, struct readback *readback)
 {
     loop->feed = feed;
+    loop->context.readback = readback;
     loop->source = source;
     loop->store = store;
     loop->publisher = publisher;

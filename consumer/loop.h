@@ -12,6 +12,7 @@
 #include "consumer/config.h"
 #include "consumer/decision_feed.h"
 #include "consumer/publisher.h"
+#include "consumer/readback.h"
 #include "consumer/source.h"
 #include "consumer/store.h"
 
@@ -43,7 +44,7 @@ const struct source_listener *loop_listener(struct loop *loop);
 
 /** Borrowed: to be destroyed after loop_drain(), before the loop. */
 void loop_connect(struct loop *loop, struct source *source, struct store *store,
-        struct publisher *publisher, struct decision_feed *feed);
+        struct publisher *publisher, struct decision_feed *feed, struct readback *readback);
 
 /**
  * One turn: what is due to be loaded, one batch, its EXECs, views, and a transaction when due.

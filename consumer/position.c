@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #define DIGEST_SIZE 32
@@ -53,27 +54,118 @@ put_time_header(struct buffer *headers, const char *name, int64_t time_ms)
     put_text_header(headers, name, text);
 }
 
-/* `topic partition serial offset T group state`, the last two packed and in hex. */
-static void
-put_review_position(struct buffer *headers, const struct publication *publication,
-        const char *topic, int32_t partition, uint64_t serial, int64_t offset, int64_t stream_ms)
+void
+position_put(struct buffer *headers, const char *topic, const struct position_header *header)
 {
     struct buffer text = {0};
-    struct buffer packed = {0};
-    struct evidence none;
 
-    evidence_init(&none);
-    buffer_printf(&text, "%s %" PRId32 " %" PRIu64 " %" PRId64 " %" PRId64 " ", topic, partition,
-            serial, offset, stream_ms);
-    dimensions_encode(publication->dimensions, &packed);
-    put_hex(&text, buffer_span(&packed));
-    buffer_put_byte(&text, ' ');
-    buffer_clear(&packed);
-    review_state_encode(&publication->review, &none, &packed);
-    put_hex(&text, buffer_span(&packed));
+    buffer_printf(&text, "%s %" PRId32 " %" PRIu64 " %" PRId64, topic, header->partition,
+            header->serial, header->offset);
+    if (header->is_review) {
+        buffer_printf(&text, " %" PRId64 " ", header->stream_ms);
+        put_hex(&text, buffer_span(&header->dimensions));
+        buffer_put_byte(&text, ' ');
+        put_hex(&text, buffer_span(&header->review));
+    }
     headers_put(headers, "rw-position", buffer_span(&text));
-    buffer_fini(&packed);
     buffer_fini(&text);
+}
+
+void
+position_header_fini(struct position_header *header)
+{
+    buffer_fini(&header->dimensions);
+    buffer_fini(&header->review);
+}
+
+/* The next word of what is left; empty at the end. */
+static struct span
+next_word(struct span *rest)
+{
+    const uint8_t *blank = rest->size != 0 ? memchr(rest->data, ' ', rest->size) : NULL;
+    const size_t size = blank != NULL ? (size_t)(blank - rest->data) : rest->size;
+    const struct span word = {rest->data, size};
+    const size_t skip = blank != NULL ? size + 1 : size;
+
+    *rest = (struct span){rest->data + skip, rest->size - skip};
+    return word;
+}
+
+static bool
+parse_number(struct span word, int64_t *number)
+{
+    char text[24];
+    char *end = NULL;
+
+    if (word.size == 0 || word.size >= sizeof(text)) {
+        return false;
+    }
+    memcpy(text, word.data, word.size);
+    text[word.size] = '\0';
+    *number = strtoll(text, &end, 10);
+    return *end == '\0';
+}
+
+static int
+hex_digit(uint8_t byte)
+{
+    return byte >= '0' && byte <= '9'   ? byte - '0'
+           : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
+                                        : -1;
+}
+
+static bool
+parse_hex(struct span word, struct buffer *bytes)
+{
+    if (word.size == 0 || word.size % 2 != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < word.size; i += 2) {
+        const int high = hex_digit(word.data[i]);
+        const int low = hex_digit(word.data[i + 1]);
+
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        buffer_put_byte(bytes, (uint8_t)(high * 16 + low));
+    }
+    return true;
+}
+
+enum status
+position_parse(struct span text, const char *topic, struct position_header *header, bool *ours,
+        struct error *error)
+{
+    struct position_header parsed = {0};
+    struct span rest = text;
+    int64_t partition = 0;
+    int64_t serial = 0;
+
+    *ours = span_equal(next_word(&rest), span_of(topic));
+    if (!*ours) {
+        return STATUS_OK;
+    }
+
+    bool good = parse_number(next_word(&rest), &partition) &&
+                parse_number(next_word(&rest), &serial) &&
+                parse_number(next_word(&rest), &parsed.offset) && partition >= 0 &&
+                partition <= INT32_MAX && serial > 0;
+
+    if (good && rest.size != 0) {
+        parsed.is_review = true;
+        good = parse_number(next_word(&rest), &parsed.stream_ms) &&
+               parse_hex(next_word(&rest), &parsed.dimensions) &&
+               parse_hex(next_word(&rest), &parsed.review) && rest.size == 0;
+    }
+    if (!good) {
+        position_header_fini(&parsed);
+        return error_set(error, STATUS_REFUSED,
+                "a published record has an rw-position that this version never wrote");
+    }
+    parsed.partition = (int32_t)partition;
+    parsed.serial = (uint64_t)serial;
+    *header = parsed;
+    return STATUS_OK;
 }
 
 void
@@ -85,6 +177,14 @@ review_headers(struct buffer *headers, const struct publication *publication, co
     char id[33];
     char type[64];
     struct buffer source = {0};
+    struct evidence none; /* evidence is not read back: it is remembered again */
+    struct position_header position = {
+            .partition = partition,
+            .serial = serial,
+            .offset = offset,
+            .is_review = true,
+            .stream_ms = stream_ms,
+    };
 
     review_event_id(packet, digest, id);
     snprintf(type, sizeof(type), "dev.retrywatch.review.%s", review_status_names[packet->status]);
@@ -95,7 +195,11 @@ review_headers(struct buffer *headers, const struct publication *publication, co
     put_text_header(headers, "ce_type", type);
     headers_put(headers, "ce_source", buffer_span(&source));
     put_time_header(headers, "ce_time", packet->window_end_ms);
-    put_review_position(headers, publication, topic, partition, serial, offset, stream_ms);
+    evidence_init(&none);
+    dimensions_encode(publication->dimensions, &position.dimensions);
+    review_state_encode(&publication->review, &none, &position.review);
+    position_put(headers, topic, &position);
+    position_header_fini(&position);
     buffer_fini(&source);
 }
 
@@ -121,10 +225,13 @@ rejection_headers(
         put_number_header(headers, "schema_id", rejection->schema_id);
     }
     if (rejection->serial > 0) {
-        buffer_clear(&text);
-        buffer_printf(&text, "%s %" PRId32 " %" PRIu64 " %" PRId64, rejection->topic,
-                record->partition, rejection->serial, record->offset);
-        headers_put(headers, "rw-position", buffer_span(&text));
+        const struct position_header position = {
+                .partition = record->partition,
+                .serial = rejection->serial,
+                .offset = record->offset,
+        };
+
+        position_put(headers, rejection->topic, &position);
     }
     buffer_fini(&text);
 }

@@ -19,6 +19,30 @@ void review_headers(struct buffer *headers, const struct publication *publicatio
         const char *topic, int32_t partition, uint64_t serial, int64_t offset, int64_t stream_ms,
         digest_function *digest);
 
+/* What an rw-position header says. Of a verdict there is no group. */
+struct position_header {
+    int32_t partition;
+    uint64_t serial;
+    int64_t offset; /* of a review: `applied` after its EXEC; of a verdict: its record */
+    bool is_review;
+    int64_t stream_ms;        /* T after the EXEC */
+    struct buffer dimensions; /* packed (dimensions_encode()); owned */
+    struct buffer review;     /* packed (review_state_encode()); owned */
+};
+
+/**
+ * Parse the value of an rw-position header of this topic. *ours tells whether it is of this topic
+ * at all; if not, nothing else is set. position_header_fini() gives back what is owned.
+ *
+ * Errors: STATUS_REFUSED for text that review_headers() and rejection_headers() never wrote.
+ */
+enum status position_parse(struct span text, const char *topic, struct position_header *header,
+        bool *ours, struct error *error) MUST_CHECK;
+void position_header_fini(struct position_header *header);
+
+/** The same header with another serial, appended to headers. */
+void position_put(struct buffer *headers, const char *topic, const struct position_header *header);
+
 /* What is told of a record that was not counted: never its payload. */
 struct rejection {
     enum status reason;

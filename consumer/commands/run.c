@@ -57,6 +57,7 @@ struct service {
     struct store *store;
     struct publisher *publisher;
     struct decision_feed *feed;
+    struct readback *readback;
 };
 
 /* What must be there before the first record is read, asked again until it is. */
@@ -152,8 +153,9 @@ make_loop(struct service *service, struct error *error)
         status = decisions_kafka_new(service->config, &clock_system, &service->feed, error);
     }
     if (status == STATUS_OK) {
-        loop_connect(
-                service->loop, service->source, service->store, service->publisher, service->feed);
+        service->readback = readback_kafka_new(service->config, &clock_system);
+        loop_connect(service->loop, service->source, service->store, service->publisher,
+                service->feed, service->readback);
     }
     return status;
 }
@@ -186,6 +188,9 @@ service_fini(struct service *service)
     }
     if (service->feed != NULL) {
         service->feed->ops->destroy(service->feed);
+    }
+    if (service->readback != NULL) {
+        service->readback->ops->destroy(service->readback);
     }
     loop_destroy(service->loop);
     if (service->store != NULL) {

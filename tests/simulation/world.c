@@ -42,6 +42,7 @@ struct instance {
     struct store store;
     struct publisher publisher;
     struct decision_feed feed;
+    struct readback readback;
     struct decoder *decoder;
     struct decisions *decisions;
     struct loop *loop;
@@ -583,6 +584,42 @@ static const struct decision_feed_ops sim_feed_ops = {.read_to_end = sim_read_de
         .read_new = sim_read_new_decisions,
         .destroy = sim_feed_destroy};
 
+/* ---- what was published, read back
+ * --------------------------------------------------------------- */
+
+static enum status
+sim_read_back(struct readback *readback, int64_t from_ms,
+        enum status (*visit)(void *context, struct span position, struct error *error),
+        void *context, struct error *error)
+{
+    struct instance *instance = INSTANCE_OF(readback, readback);
+    struct world *world = instance->world;
+    enum status status =
+            told_read(meet_fate(instance, world->broker_down_until_ms), STATUS_BROKER_DOWN, error);
+
+    (void)from_ms;
+    for (size_t i = 0; i < world->output_count && status == STATUS_OK; i++) {
+        struct reader headers = reader_of(buffer_span(&world->outputs[i].headers));
+        struct span name, value;
+
+        while (headers_next(&headers, &name, &value) && status == STATUS_OK) {
+            if (span_equal(name, span_of("rw-position"))) {
+                status = visit(context, value, error);
+            }
+        }
+    }
+    return status;
+}
+
+static void
+sim_readback_destroy(struct readback *readback)
+{
+    (void)readback;
+}
+
+static const struct readback_ops sim_readback_ops = {
+        .read = sim_read_back, .destroy = sim_readback_destroy};
+
 /* ---- clock -------------------------------------------------------------------------------------
  */
 
@@ -617,6 +654,7 @@ world_start(struct world *world, int index)
     instance->store.ops = &sim_store_ops;
     instance->publisher.ops = &sim_publisher_ops;
     instance->feed.ops = &sim_feed_ops;
+    instance->readback.ops = &sim_readback_ops;
     instance->decisions = decisions_new();
     if (decoder_new(&decoder, &instance->decoder, &error) != STATUS_OK) {
         fprintf(stderr, "%s\n", error.text);
@@ -632,7 +670,7 @@ world_start(struct world *world, int index)
     };
     instance->loop = loop_new(&options);
     loop_connect(instance->loop, &instance->source, &instance->store, &instance->publisher,
-            &instance->feed);
+            &instance->feed, &instance->readback);
     world->instances[index] = instance;
     if (index >= world->instance_count) {
         world->instance_count = index + 1;
@@ -748,6 +786,64 @@ world_is_settled(const struct world *world)
     return true;
 }
 
+static void
+state_clear(struct world_state *state)
+{
+    while (state->count != 0) {
+        field_remove(state, state->count - 1);
+    }
+    buffer_clear(&state->applied);
+    state->exists = false;
+}
+
+static void
+state_copy(struct world_state *to, const struct world_state *from)
+{
+    state_clear(to);
+    to->exists = from->exists;
+    buffer_put(&to->applied, from->applied.data, from->applied.size);
+    for (size_t i = 0; i < from->count; i++) {
+        const struct change set = {
+                .kind = CHANGE_SET,
+                .map = span_of(from->fields[i].map),
+                .field = span_of(from->fields[i].field),
+                .value = buffer_span(&from->fields[i].value),
+        };
+
+        state_set(to, &set);
+    }
+}
+
+static void
+state_fini(struct world_state *state)
+{
+    state_clear(state);
+    free(state->fields);
+    buffer_fini(&state->applied);
+}
+
+void
+world_persist(struct world *world)
+{
+    for (int32_t p = 0; p < world->partition_count; p++) {
+        state_copy(&world->durable[p], &world->states[p]);
+    }
+}
+
+void
+world_lose_writes(struct world *world)
+{
+    for (int32_t p = 0; p < world->partition_count; p++) {
+        if (!world->durable[p].exists) {
+            return; /* before the first write to disk nothing may be lost: it would be refused */
+        }
+    }
+    for (int32_t p = 0; p < world->partition_count; p++) {
+        state_copy(&world->states[p], &world->durable[p]);
+    }
+    world->lost_writes = true;
+}
+
 void
 world_fini(struct world *world)
 {
@@ -757,17 +853,12 @@ world_fini(struct world *world)
         }
     }
     for (int32_t p = 0; p < WORLD_PARTITIONS_MAX; p++) {
-        struct world_state *state = &world->states[p];
-
         for (size_t i = 0; i < world->logs[p].count; i++) {
             free(world->logs[p].records[i].value);
         }
         free(world->logs[p].records);
-        while (state->count != 0) {
-            field_remove(state, state->count - 1);
-        }
-        free(state->fields);
-        buffer_fini(&state->applied);
+        state_fini(&world->states[p]);
+        state_fini(&world->durable[p]);
     }
     for (size_t i = 0; i < world->output_count; i++) {
         buffer_fini(&world->outputs[i].key);

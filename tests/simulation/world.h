@@ -55,7 +55,7 @@ struct instance;
 
 /* How often things go wrong, in thousandths of a call; all 0: never. */
 struct world_faults {
-    int crash, lost_reply, failure, interleave, rebalance, expel, outage;
+    int crash, lost_reply, failure, interleave, rebalance, expel, outage, lose_writes;
 };
 
 struct world {
@@ -66,6 +66,8 @@ struct world {
     struct world_faults faults;
     struct world_log logs[WORLD_PARTITIONS_MAX];
     struct world_state states[WORLD_PARTITIONS_MAX];
+    struct world_state durable[WORLD_PARTITIONS_MAX]; /* what Redis has after its next crash */
+    bool lost_writes;                                 /* Redis has lost some in this history */
     int32_t partition_count;
     int64_t generation; /* of the consumer group */
     struct instance *instances[WORLD_INSTANCES_MAX];
@@ -100,6 +102,12 @@ void world_rebalance(struct world *world);
 
 /** The instance was silent for too long: the group goes on without it, and it does not know. */
 void world_expel(struct world *world, int index);
+
+/** Redis has written everything to disk. */
+void world_persist(struct world *world);
+
+/** Redis crashes and comes back with what it had on disk. */
+void world_lose_writes(struct world *world);
 
 /** Whether everything appended is counted, published and committed. */
 bool world_is_settled(const struct world *world);
