@@ -17,6 +17,7 @@ struct command {
 
 /* In the order in which a newcomer needs them. */
 static const struct command commands[] = {
+        {"run", command_run, "Run the service"},
         {"check-config", command_check_config, "Say what is wrong with the configuration"},
         {"generate", command_generate, "Write realistic events to the input topic"},
         {"broker", command_broker, "Run a development broker"},

@@ -1,3 +1,327 @@
-/* views.c - what dashboards read: plain keys in Redis.
+/* views.c - what dashboards read: plain keys in Redis, decimal numbers and text (docs/redis.md).
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/views.h"
+
+#include "codec/review_codec.h"
+#include "consumer/resp.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RESOLVED_KEPT_SECONDS "2592000" /* 30 days */
+#define NAME_SIZE 128                   /* of a field: window, counter, minute */
+
+struct views {
+    char *prefix;
+    struct buffer commands;
+    size_t count;
+    struct buffer owner; /* of the view under way: with @partition where several have it */
+    struct buffer field;
+};
+
+static const char *const window_names[VIEW_WINDOWS] = {"5m", "60m", "24h"};
+
+struct views *
+views_new(const char *prefix)
+{
+    struct views *views = memory_new(1, sizeof(*views));
+
+    views->prefix = strdup(prefix);
+    if (views->prefix == NULL) {
+        abort();
+    }
+    return views;
+}
+
+void
+views_destroy(struct views *views)
+{
+    if (views == NULL) {
+        return;
+    }
+    buffer_fini(&views->commands);
+    buffer_fini(&views->owner);
+    buffer_fini(&views->field);
+    free(views->prefix);
+    free(views);
+}
+
+struct span
+views_commands(const struct views *views, size_t *command_count)
+{
+    *command_count = views->count;
+    return buffer_span(&views->commands);
+}
+
+void
+views_clear(struct views *views)
+{
+    buffer_clear(&views->commands);
+    views->count = 0;
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+static void
+begin(struct views *views, const char *command, size_t word_count)
+{
+    resp_begin(&views->commands, word_count);
+    resp_put_text(&views->commands, command);
+    views->count += 1;
+}
+
+/* <prefix>:view:<name>, and behind it what the key is for. */
+static void
+put_key(struct views *views, const char *name, struct span of)
+{
+    char text[NAME_SIZE];
+
+    snprintf(text, sizeof(text), "%s:view:%s", views->prefix, name);
+    resp_put_pair(&views->commands, span_of(text), of);
+}
+
+static void
+put_field(struct views *views, const char *name, int64_t value)
+{
+    resp_put_text(&views->commands, name);
+    resp_put_signed(&views->commands, value);
+}
+
+/* Owners that live in several partitions have a view in each. */
+static struct span
+owner_name(struct views *views, int32_t partition, struct span owner)
+{
+    buffer_clear(&views->owner);
+    buffer_put(&views->owner, owner.data, owner.size);
+    if (span_equal(owner, span_of(DIM_MISSING)) || span_equal(owner, span_of(DIM_OTHER))) {
+        buffer_printf(&views->owner, "@%" PRId32, partition);
+    }
+    return buffer_span(&views->owner);
+}
+
+/* ---- owners ---------------------------------------------------------------------------------- */
+
+/* What is shown of one window; the counters of the core, and what follows from them. */
+static const struct {
+    const char *name;
+    int count; /* enum count, or one of: */
+} shown[] = {
+        {"attempts", COUNT_ATTEMPTS},
+        {"first_attempts", -1},
+        {"retries", COUNT_RETRIES},
+        {"retry_share_bps", -2},
+        {"failures", COUNT_FAILURES},
+        {"first_attempt_units", COUNT_FIRST_UNITS},
+        {"retry_units", COUNT_RETRY_UNITS},
+        {"usage_unavailable", COUNT_USAGE_UNAVAILABLE},
+        {"late", COUNT_LATE},
+};
+#define SHOWN (sizeof(shown) / sizeof(shown[0]))
+
+static uint64_t
+shown_value(const uint64_t totals[COUNT_BASE], int count)
+{
+    const uint64_t attempts = totals[COUNT_ATTEMPTS];
+    const uint64_t retries = totals[COUNT_RETRIES];
+
+    switch (count) {
+    case -1:
+        return attempts >= retries ? attempts - retries : 0;
+    case -2:
+        return (uint64_t)share_bps(retries, attempts);
+    default:
+        return totals[count];
+    }
+}
+
+/* Fields <before><window>:<counter>; before is empty, or a bucket and a colon. */
+static void
+put_windows(
+        struct views *views, struct span before, const uint64_t totals[VIEW_WINDOWS][COUNT_BASE])
+{
+    for (size_t window = 0; window < VIEW_WINDOWS; window++) {
+        for (size_t i = 0; i < SHOWN; i++) {
+            char name[NAME_SIZE];
+
+            snprintf(name, sizeof(name), "%s:%s", window_names[window], shown[i].name);
+            resp_put_pair(&views->commands, before, span_of(name));
+            resp_put_unsigned(&views->commands, shown_value(totals[window], shown[i].count));
+        }
+    }
+}
+
+static void
+put_owner_hash(
+        struct views *views, int32_t partition, const struct owner_view *view, struct span owner)
+{
+    begin(views, "HSET", 2 + 2 * (VIEW_WINDOWS * SHOWN + 4));
+    put_key(views, "owner:", owner);
+    put_windows(views, span_of(""), view->totals);
+    put_field(views, "open_reviews", view->open_reviews);
+    put_field(views, "too_late", (int64_t)view->totals[VIEW_24H][COUNT_TOO_LATE]);
+    put_field(views, "as_of", view->as_of_ms);
+    put_field(views, "partition", partition);
+}
+
+static void
+put_buckets(struct views *views, const struct owner_view *view, struct span owner)
+{
+    begin(views, "DEL", 2);
+    put_key(views, "buckets:", owner);
+    for (size_t i = 0; i < view->bucket_count; i++) {
+        buffer_clear(&views->field);
+        buffer_put(&views->field, view->buckets[i].bucket.data, view->buckets[i].bucket.size);
+        buffer_put_byte(&views->field, ':');
+        begin(views, "HSET", 2 + 2 * VIEW_WINDOWS * SHOWN);
+        put_key(views, "buckets:", owner);
+        put_windows(views, buffer_span(&views->field), view->buckets[i].totals);
+    }
+}
+
+/* Minutes with traffic only; a chart fills the gaps. */
+static void
+put_minutes(struct views *views, const struct owner_view *view, struct span owner)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < WINDOW_L_MINUTES; i++) {
+        count += view->minute_attempts[i] != 0;
+    }
+    begin(views, "DEL", 2);
+    put_key(views, "minutes:", owner);
+    if (count == 0) {
+        return;
+    }
+    begin(views, "HSET", 2 + 4 * count);
+    put_key(views, "minutes:", owner);
+    for (size_t i = 0; i < WINDOW_L_MINUTES; i++) {
+        char name[NAME_SIZE];
+
+        if (view->minute_attempts[i] != 0) {
+            snprintf(name, sizeof(name), "%" PRId64 ":attempts", view->first_minute + (int64_t)i);
+            put_field(views, name, (int64_t)view->minute_attempts[i]);
+            snprintf(name, sizeof(name), "%" PRId64 ":retries", view->first_minute + (int64_t)i);
+            put_field(views, name, (int64_t)view->minute_retries[i]);
+        }
+    }
+}
+
+void
+views_put_owner(struct views *views, int32_t partition, const struct owner_view *view)
+{
+    const struct span owner = owner_name(views, partition, view->owner);
+
+    /* In one MULTI, so that no reader sees a hash between its DEL and its HSET. */
+    begin(views, "MULTI", 1);
+    if (view->last_event_ms != TIME_NULL) {
+        begin(views, "ZADD", 5);
+        put_key(views, "owners", span_of(""));
+        resp_put_text(&views->commands, "GT"); /* after a restart it may be known less exactly */
+        resp_put_signed(&views->commands, view->last_event_ms);
+        resp_put(&views->commands, owner);
+    }
+    put_owner_hash(views, partition, view, owner);
+    put_buckets(views, view, owner);
+    put_minutes(views, view, owner);
+    begin(views, "EXEC", 1);
+}
+
+void
+views_forget_owner(struct views *views, int32_t partition, struct span owner)
+{
+    static const char *const keys[] = {"owner:", "buckets:", "minutes:"};
+    const struct span name = owner_name(views, partition, owner);
+
+    begin(views, "ZREM", 3);
+    put_key(views, "owners", span_of(""));
+    resp_put(&views->commands, name);
+    begin(views, "UNLINK", 1 + sizeof(keys) / sizeof(keys[0]));
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        put_key(views, keys[i], name);
+    }
+}
+
+/* ---- reviews --------------------------------------------------------------------------------- */
+
+/* After a crash the same reviews are shown again, and a former owner may still show old ones: what
+ * is older than what is there is left out. KEYS: the review, the set of open ones. ARGV: sequence,
+ * id, score ("" when it is resolved), seconds to keep it, then fields and values. */
+static const char show_review[] = "local s = redis.call('HGET', KEYS[1], 'sequence') "
+                                  "if s and tonumber(s) > tonumber(ARGV[1]) then return 0 end "
+                                  "redis.call('DEL', KEYS[1]) "
+                                  "redis.call('HSET', KEYS[1], unpack(ARGV, 5)) "
+                                  "if ARGV[3] == '' then redis.call('ZREM', KEYS[2], ARGV[2]) "
+                                  "redis.call('EXPIRE', KEYS[1], ARGV[4]) "
+                                  "else redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2]) end return 1";
+
+/* Text as it is; numbers and booleans as text; lists, records and maps as JSON; null is empty. */
+static void
+put_json_value(struct views *views, const json_t *value)
+{
+    char *text = NULL;
+
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        resp_put(&views->commands, (struct span){(const uint8_t *)json_string_value(value),
+                                           json_string_length(value)});
+        return;
+    case JSON_INTEGER:
+        resp_put_signed(&views->commands, json_integer_value(value));
+        return;
+    case JSON_NULL:
+        resp_put_text(&views->commands, "");
+        return;
+    default:
+        text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        resp_put_text(&views->commands, text != NULL ? text : "");
+        free(text);
+    }
+}
+
+static void
+put_review(struct views *views, json_t *review)
+{
+    const char *id = json_string_value(json_object_get(review, "review_id"));
+    const char *status = json_string_value(json_object_get(review, "status"));
+    const bool resolved = strcmp(status, review_status_names[REVIEW_STATUS_RESOLVED]) == 0;
+    char *whole = json_dumps(review, JSON_COMPACT);
+    const char *name = NULL;
+    json_t *value = NULL;
+
+    begin(views, "EVAL", 9 + 2 * (json_object_size(review) + 1));
+    resp_put_text(&views->commands, show_review);
+    resp_put_text(&views->commands, "2");
+    put_key(views, "review:", span_of(id));
+    put_key(views, "reviews", span_of(""));
+    resp_put_signed(&views->commands, json_integer_value(json_object_get(review, "sequence")));
+    resp_put_text(&views->commands, id);
+    if (resolved) {
+        resp_put_text(&views->commands, "");
+    } else {
+        resp_put_signed(&views->commands, json_integer_value(json_object_get(review, "starts_at")));
+    }
+    resp_put_text(&views->commands, RESOLVED_KEPT_SECONDS);
+    json_object_foreach(review, name, value)
+    {
+        resp_put_text(&views->commands, name);
+        put_json_value(views, value);
+    }
+    resp_put_text(&views->commands, "json");
+    resp_put_text(&views->commands, whole != NULL ? whole : "");
+    free(whole);
+}
+
+enum status
+views_put_review(struct views *views, struct span record, struct error *error)
+{
+    json_t *review = NULL;
+    const enum status status = review_decode(record, &review, error);
+
+    if (status == STATUS_OK) {
+        put_review(views, review);
+        json_decref(review);
+    }
+    return status;
+}

@@ -11,3 +11,9 @@ retrywatch_test(unit generator consumer)
 add_test(NAME unit.command_line
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/unit/command_line.sh $<TARGET_FILE:retrywatch>)
 set_tests_properties(unit.command_line PROPERTIES LABELS unit)
+retrywatch_test(unit redis_address consumer)
+
+# hiredis' own formatter is the oracle of ours.
+pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
+retrywatch_test(unit resp consumer)
+target_link_libraries(test_resp PRIVATE PkgConfig::HIREDIS)
