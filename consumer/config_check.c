@@ -4,6 +4,7 @@
 #include "consumer/config_table.h"
 
 #include "codec/state.h"
+#include "consumer/redis_address.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -118,14 +119,16 @@ begins_with_one_of(const char *text, const char *const *beginnings)
 static void
 check_urls(const struct checker *checker)
 {
-    static const char *const redis[] = {"redis://", "unix://", NULL};
     static const char *const http[] = {"http://", "https://", NULL};
     const struct config *config = checker->config;
+    struct redis_address address = {0};
+    struct error error = {0};
 
-    if (!begins_with_one_of(config->redis.url, redis)) {
-        config_problem(checker->problems, origin_of(checker, "redis.url"), "redis.url",
-                "allowed: redis://host:port/database or unix://path");
+    if (redis_address_parse(config->redis.url, &address, &error) != STATUS_OK) {
+        config_problem(
+                checker->problems, origin_of(checker, "redis.url"), "redis.url", "%s", error.text);
     }
+    redis_address_fini(&address);
     if (config->schema.registry[0] != '\0' && !begins_with_one_of(config->schema.registry, http)) {
         config_problem(checker->problems, origin_of(checker, "schema.registry"), "schema.registry",
                 "allowed: a URL that begins with http:// or https://");

@@ -20,6 +20,13 @@ struct store_meta {
 struct store *store_redis_new(const struct config *config);
 
 /**
+ * Connect, and check that Redis can keep the state (maxmemory-policy noeviction). Writes nothing.
+ *
+ * Errors: STATUS_STORE_DOWN, STATUS_AUTH, STATUS_REFUSED with the way out.
+ */
+enum status store_redis_reach(struct store *store, struct error *error) MUST_CHECK;
+
+/**
  * Connect, and check that Redis can keep the state (maxmemory-policy noeviction) and that it is
  * ours (rw:meta, written when missing).
  *

@@ -8,6 +8,7 @@
 #include "consumer/file.h"
 #include "consumer/kafka.h"
 #include "consumer/registry.h"
+#include "consumer/store_redis.h"
 
 #include "codec/decoder.h"
 
@@ -71,6 +72,25 @@ check_kafka(const struct config *config)
 }
 
 static int
+check_redis(const struct config *config)
+{
+    struct store *store = store_redis_new(config);
+    struct error error = {0};
+    int code = 0;
+
+    if (store_redis_reach(store, &error) != STATUS_OK) {
+        code = cli_fail(&error);
+    } else {
+        char *url = config_url_masked(config->redis.url);
+
+        printf("redis %s: ok\n", url);
+        free(url);
+    }
+    store->ops->destroy(store);
+    return code;
+}
+
+static int
 check_registry(const struct config *config)
 {
     struct registry *registry = NULL;
@@ -100,7 +120,7 @@ command_check_config(int argc, char **argv)
     const struct cli_option options[] = {{.name = "--connect",
             .type = CLI_FLAG,
             .value = &connect,
-            .help = "Also ask Kafka and the schema registry; changes nothing there"}};
+            .help = "Also ask Kafka, Redis and the schema registry; changes nothing there"}};
     struct cli cli = {.name = "check-config",
             .summary = "Reads the configuration as `run` would, and says all that is wrong with "
                        "it.",
@@ -123,6 +143,7 @@ command_check_config(int argc, char **argv)
     if (code == 0 && connect) {
         log_init(LOG_ERROR, config->log.format); /* what matters is told in the end */
         code = worse(code, check_kafka(config));
+        code = worse(code, check_redis(config));
         code = worse(code, check_registry(config));
     }
     config_destroy(config);
