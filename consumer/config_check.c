@@ -125,8 +125,8 @@ check_urls(const struct checker *checker)
     struct error error = {0};
 
     if (redis_address_parse(config->redis.url, &address, &error) != STATUS_OK) {
-        config_problem(
-                checker->problems, origin_of(checker, "redis.url"), "redis.url", "%s", error.text);
+        /* The text names the key. */
+        config_problem(checker->problems, origin_of(checker, "redis.url"), NULL, "%s", error.text);
     }
     redis_address_fini(&address);
     if (config->schema.registry[0] != '\0' && !begins_with_one_of(config->schema.registry, http)) {
