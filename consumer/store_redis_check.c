@@ -278,6 +278,24 @@ check_meta(struct store_redis *redis, const struct meta_field *fields, struct er
 }
 
 enum status
+store_redis_reach(struct store *store, struct error *error)
+{
+    struct store_redis *redis = store_redis_of(store);
+    enum status status = store_redis_open(redis, error);
+
+    if (status == STATUS_OK) {
+        status = check_eviction(redis, error);
+    }
+    if (status == STATUS_OK) {
+        status = note_persistence(redis, error);
+    }
+    if (status != STATUS_OK && redis->link != NULL) {
+        redis_link_close(redis->link);
+    }
+    return status;
+}
+
+enum status
 store_redis_check(struct store *store, const struct store_meta *meta, struct error *error)
 {
     struct store_redis *redis = store_redis_of(store);
@@ -292,16 +310,10 @@ store_redis_check(struct store *store, const struct store_meta *meta, struct err
             {"group", meta->group, "another group needs another redis.prefix"},
             {"layout", meta->layout, "put review.group_by back, or take another redis.prefix"},
     };
-    enum status status = store_redis_open(redis, error);
+    enum status status = store_redis_reach(store, error);
 
     snprintf(layout_version, sizeof(layout_version), "%d", STATE_LAYOUT_VERSION);
     snprintf(partition_count, sizeof(partition_count), "%" PRId32, meta->partition_count);
-    if (status == STATUS_OK) {
-        status = check_eviction(redis, error);
-    }
-    if (status == STATUS_OK) {
-        status = note_persistence(redis, error);
-    }
     if (status == STATUS_OK) {
         status = check_meta(redis, fields, error);
     }
