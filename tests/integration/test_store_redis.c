@@ -110,8 +110,6 @@ ttl_of(struct fixture *fixture, const char *key)
     return redis_server_ask(&fixture->server, "PTTL", key)->integer;
 }
 
-/* ---- what EXEC does ------------------------------------------------------------------------ */
-
 static void
 test_changes_are_stored(void **state)
 {
@@ -178,8 +176,6 @@ test_applied_is_read_as_it_is(void **state)
     assert_true(span_equal(buffer_span(&applied), changes.applied));
     buffer_fini(&applied);
 }
-
-/* ---- fencing ------------------------------------------------------------------------------- */
 
 static const struct change a_change[] = {
         {CHANGE_SET, {(const uint8_t *)"m:1", 3}, {(const uint8_t *)"1", 1},
@@ -248,8 +244,6 @@ test_second_writer_is_never_overwritten(void **state)
     assert_applied(fixture, known[0]);
     stores[1]->ops->destroy(stores[1]);
 }
-
-/* ---- trouble ------------------------------------------------------------------------------- */
 
 static void
 test_wrong_type_is_refused_and_nothing_done(void **state)

@@ -22,7 +22,7 @@ test_words_are_counted_and_sized(void **state)
 
     (void)state;
     resp_command(&out, "SET", "key", "", NULL);
-    assert_bytes(&out, "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$0\r\n\r\n", 31);
+    assert_bytes(&out, "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$0\r\n\r\n", 28);
     buffer_fini(&out);
 }
 
