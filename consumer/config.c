@@ -1,6 +1,7 @@
 /* config.c - reads the configuration: defaults, the file, the environment, --set.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/config_list.h"
 #include "consumer/config_table.h"
 #include "consumer/file.h"
 
@@ -150,8 +151,9 @@ set_node(struct config_reader *reader, const struct config_key *key, const struc
 
     if (key->type == TYPE_KAFKA) {
         config_kafka_read(reader->config, node, source, reader->problems);
-    } else if (key->type == TYPE_EVIDENCE) {
-        config_evidence_read(reader->config, node, source, reader->problems);
+    } else if (key->type == TYPE_LIST) {
+        mark_set(reader, key, origin);
+        config_list_read(reader->config, key->list, node, source, reader->problems);
     } else if (key->type == TYPE_SET && node->kind == YAML_NODE_LIST) {
         set_list(reader, key, node, origin);
     } else if (node->kind != YAML_NODE_SCALAR) {
@@ -222,7 +224,7 @@ set_text(struct config_reader *reader, const struct config_key *key, const char 
     struct error error = {0};
     int line = 0;
 
-    if (key->type != TYPE_EVIDENCE && key->type != TYPE_KAFKA) {
+    if (key->type != TYPE_LIST && key->type != TYPE_KAFKA) {
         set_scalar(reader, key, text, origin);
         return;
     }
@@ -377,7 +379,7 @@ config_defaults(void)
         struct error error = {0};
         enum status status = STATUS_OK;
 
-        if (key->type != TYPE_KAFKA && key->type != TYPE_EVIDENCE) {
+        if (key->type != TYPE_KAFKA && key->type != TYPE_LIST) {
             status = config_value_set(config, key, key->fallback, &error);
         }
         assert(status == STATUS_OK); /* a default is allowed */
@@ -437,6 +439,8 @@ config_read(const struct config_input *input, struct config **out, struct config
         read_set(&reader, input->sets[i]);
     }
     read_secrets(&reader);
+    config_routes_load(reader.config,
+            reader.set_by[config_key_find(config_routes.name) - config_keys], problems);
     config_check(reader.config, reader.set_by, problems);
     if (problems->count == before) {
         config_hash(reader.config);
@@ -453,6 +457,8 @@ config_destroy(struct config *config)
     for (size_t i = 0; i < config_key_count; i++) {
         if (config_key_is_text(&config_keys[i])) {
             free(*(char **)config_member(config, &config_keys[i]));
+        } else if (config_keys[i].type == TYPE_LIST) {
+            config_list_fini(config, config_keys[i].list);
         }
     }
     for (size_t i = 0; i < config->kafka_count; i++) {
@@ -461,7 +467,6 @@ config_destroy(struct config *config)
         free(config->kafka[i].file);
     }
     free(config->kafka);
-    config_evidence_fini(config);
     free(config);
 }
 

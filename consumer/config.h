@@ -23,6 +23,18 @@ struct kafka_property {
     char *file; /* where the value was read from (`<name>_file`); NULL: given itself */
 };
 
+/* Where notify begins when its group has no position yet. */
+enum notify_start { NOTIFY_EARLIEST, NOTIFY_LATEST };
+
+/* An entry of notify.routes. Texts are owned and end with NUL. */
+struct notify_route {
+    struct span owner, environment, bucket; /* those it is for; null: any */
+    struct span alertmanager, webhook;      /* URLs; null: none */
+    struct span webhook_file, secret_file;  /* paths */
+    struct span webhook_read, secret;       /* what these files hold */
+    bool silent;                            /* nobody is told */
+};
+
 /* Owned strings; never NULL, "" when not set. */
 struct config {
     struct kafka_property *kafka;
@@ -31,7 +43,7 @@ struct config {
     char *instance; /* "": a fresh one each start; set: also group.instance.id */
     enum delivery delivery;
     struct {
-        char *outcomes, *decisions, *reviews, *rejected;
+        char *outcomes, *decisions, *reviews, *rejected, *undelivered;
     } topics;
     struct {
         char *url, *prefix, *username, *password, *password_file;
@@ -60,6 +72,16 @@ struct config {
     struct {
         int64_t max_per_second;
     } views;
+    struct {
+        char *group; /* "": the group and -notify */
+        enum notify_start start;
+        char *alertmanager, *webhook, *webhook_file; /* where no route matches; "": none */
+        char *secret, *secret_file;                  /* of signatures; "": none */
+        char *ca_file;
+        int64_t timeout_ms, give_up_ms;
+        struct notify_route *routes;
+        size_t route_count;
+    } notify;
     struct {
         char *listen;
     } http;

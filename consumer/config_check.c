@@ -80,10 +80,10 @@ is_topic_name(const char *name)
 static void
 check_topics(const struct checker *checker)
 {
-    static const char *const names[] = {
-            "topics.outcomes", "topics.decisions", "topics.reviews", "topics.rejected"};
+    static const char *const names[] = {"topics.outcomes", "topics.decisions", "topics.reviews",
+            "topics.rejected", "topics.undelivered"};
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *topic = *(char **)config_member(checker->config, config_key_find(names[i]));
 
         if (!is_topic_name(topic)) {
@@ -163,6 +163,26 @@ check_listen(const struct checker *checker)
     }
 }
 
+static void
+check_notify(const struct checker *checker)
+{
+    static const char *const names[] = {"notify.alertmanager", "notify.webhook"};
+    const struct config *config = checker->config;
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *url = *(char **)config_member(config, config_key_find(names[i]));
+
+        if (url[0] != '\0' && !config_url_is_http(url)) {
+            config_problem(checker->problems, origin_of(checker, names[i]), names[i],
+                    "allowed: a URL that begins with http:// or https://");
+        }
+    }
+    if (strcmp(config->notify.group, config->group) == 0) {
+        config_problem(checker->problems, origin_of_two(checker, "notify.group", "group"),
+                "notify.group", "is the group of the service too; each needs its own");
+    }
+}
+
 void
 config_check(const struct config *config, const struct config_origin *set_by,
         struct config_problems *problems)
@@ -172,6 +192,7 @@ config_check(const struct config *config, const struct config_origin *set_by,
     check_topics(&checker);
     check_urls(&checker);
     check_listen(&checker);
+    check_notify(&checker);
     if ((config->group_by & UINT32_C(1) << DIM_OWNER) == 0) {
         config_problem(problems, origin_of(&checker, "review.group_by"), "review.group_by",
                 "must hold owner_tag: a review is somebody's to answer");

@@ -1,6 +1,7 @@
 /* config_print.c - the configuration as YAML and as documentation.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/config_list.h"
 #include "consumer/config_table.h"
 
 #include <stdlib.h>
@@ -191,24 +192,6 @@ static const char docs_head[] =
         "to go on\n"
         "from the state in Redis.\n";
 
-static const char docs_evidence[] =
-        "\n"
-        "Each map may hold `owner_tag` and `budget_bucket` (those it is for; neither: all), and "
-        "of\n"
-        "`unit_metric`, `source_urls` (a list of at most 8; user, query and fragment are cut "
-        "off),\n"
-        "`access_date`, `pricing_source_checked_at` and `allocation_rule_checked` what is known:\n"
-        "\n"
-        "```yaml\n"
-        "evidence:\n"
-        "  - owner_tag: checkout\n"
-        "    unit_metric: tokens\n"
-        "    source_urls: [https://docs.example.com/pricing]\n"
-        "    access_date: 2026-03-01\n"
-        "    pricing_source_checked_at: 2026-03-01T09:00:00Z\n"
-        "    allocation_rule_checked: true\n"
-        "```\n";
-
 static const char docs_kafka[] = "\n"
                                  "Refused are the properties that delivery rests on, such as "
                                  "`group.id` (the key `group`) and\n"
@@ -272,10 +255,22 @@ write_heading(const struct config_key *key, FILE *out)
     fputs("\n| key | default | allowed | meaning |\n|---|---|---|---|\n", out);
 }
 
+/* What stands below the table of a section. list: the one among its keys, or NULL. */
+static void
+write_note(const struct config_key *last, const struct config_list *list, FILE *out)
+{
+    if (list != NULL) {
+        fputs(list->docs, out);
+    } else if (section_size(last->name) == 0) {
+        fputs(docs_kafka, out);
+    }
+}
+
 void
 config_print_docs(FILE *out)
 {
     struct config *defaults = read_nothing();
+    const struct config_list *list = NULL;
 
     fputs(docs_head, out);
     for (size_t i = 0; i < config_key_count; i++) {
@@ -285,8 +280,12 @@ config_print_docs(FILE *out)
             write_heading(&config_keys[i], out);
         }
         write_row(defaults, &config_keys[i], out);
-        if (last && section_size(config_keys[i].name) == 0) {
-            fputs(config_keys[i].type == TYPE_EVIDENCE ? docs_evidence : docs_kafka, out);
+        if (config_keys[i].list != NULL) {
+            list = config_keys[i].list;
+        }
+        if (last) {
+            write_note(&config_keys[i], list, out);
+            list = NULL;
         }
     }
     config_destroy(defaults);

@@ -4,6 +4,7 @@
 #include "consumer/config_table.h"
 
 #include "aggregator/packet.h"
+#include "consumer/config_list.h"
 #include "consumer/nearest.h"
 
 #include <ctype.h>
@@ -18,6 +19,7 @@
 static const char *const delivery_symbols[] = {"exactly_once", "at_least_once", NULL};
 static const char *const format_symbols[] = {
         "avro", "avro-single-object", "avro-bare", "json", NULL};
+static const char *const start_symbols[] = {"earliest", "latest", NULL};
 static const char *const level_symbols[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_format_symbols[] = {"logfmt", "json", NULL};
 static const char *const dimension_symbols[] = {
@@ -84,6 +86,8 @@ const struct config_key config_keys[] = {
         NAME("topics.reviews", "review-required", topics.reviews, "Output: the reviews"),
         NAME("topics.rejected", "request-outcomes-rejected", topics.rejected,
                 "Output: what could not be counted, without its payload"),
+        NAME("topics.undelivered", "review-required-undelivered", topics.undelivered,
+                "Output of `retrywatch notify`: the reviews that it could tell nobody about"),
         {.name = "redis.url",
                 .type = TYPE_URL,
                 .flags = KEY_REQUIRED,
@@ -184,7 +188,8 @@ const struct config_key config_keys[] = {
                 AT(rule.shadow),
                 .help = "Judge, but publish nothing: to try other numbers"},
         {.name = "evidence",
-                .type = TYPE_EVIDENCE,
+                .type = TYPE_LIST,
+                .list = &config_evidence,
                 .fallback = "[]",
                 .flags = KEY_RULE,
                 .help = "What telemetry rarely carries, for an owner_tag or budget_bucket "
@@ -208,6 +213,30 @@ const struct config_key config_keys[] = {
                 "An older event is in no window; 51 half-hours are kept, so 24h at most"),
         NUMBER(TYPE_INTEGER, "views.max_per_second", "5000", 1, 1000000, 0, views.max_per_second,
                 "Views of owners written to Redis in a second, at most"),
+        TEXT("notify.group", "", notify.group,
+                "Consumer group of `retrywatch notify`. Empty: the key `group` and `-notify`"),
+        SYMBOLS(TYPE_ENUM, "notify.start", "earliest", start_symbols, 0, notify.start,
+                "Where a group without a position begins; latest tells nothing of the past"),
+        URL("notify.alertmanager", "", notify.alertmanager,
+                "Base URL of the Alertmanager that is told when no route matches. Empty: none"),
+        SECRET("notify.webhook", notify.webhook,
+                "URL that is told when no route matches; it may hold a token. Empty: none"),
+        PATH("notify.webhook_file", notify.webhook_file, "File that holds the URL"),
+        SECRET("notify.secret", notify.secret,
+                "Key of the signature that webhooks get (HMAC-SHA256). Empty: none is sent"),
+        PATH("notify.secret_file", notify.secret_file, "File that holds the key"),
+        PATH("notify.ca_file", notify.ca_file,
+                "PEM certificates that those of Alertmanager and webhooks are checked against. "
+                "Empty: those of the system"),
+        NUMBER(TYPE_DURATION, "notify.timeout", "3s", 100, 30 * SECOND, 0, notify.timeout_ms,
+                "For one request"),
+        NUMBER(TYPE_DURATION, "notify.give_up", "1h", SECOND, 30 * DAY, 0, notify.give_up_ms,
+                "A review that cannot be delivered for so long goes to `topics.undelivered`"),
+        {.name = "notify.routes",
+                .type = TYPE_LIST,
+                .list = &config_routes,
+                .fallback = "[]",
+                .help = "Who is told about the reviews of which owner"},
         TEXT("http.listen", "127.0.0.1:9464", http.listen,
                 "Address and port for metrics and health; this version does not open it yet. "
                 "Empty: none"),

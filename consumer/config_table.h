@@ -20,7 +20,7 @@ enum config_type {
     TYPE_ENUM,     /* an enum */
     TYPE_SET,      /* uint32_t, a bit for each symbol */
     TYPE_KAFKA,    /* config.kafka: a map of librdkafka properties */
-    TYPE_EVIDENCE  /* config.evidence: a list of maps */
+    TYPE_LIST      /* a list of maps, as key->list says */
 };
 
 enum config_flag {
@@ -30,6 +30,8 @@ enum config_flag {
     KEY_REQUIRED = 8, /* must not be empty */
 };
 
+struct config_list; /* consumer/config_list.h */
+
 struct config_key {
     const char *name;     /* batch.max_events */
     const char *fallback; /* the default, as it stands in a file; of a list without brackets */
@@ -38,7 +40,8 @@ struct config_key {
     int64_t min, max;           /* of numbers, in the unit of the type */
     size_t offset;              /* of the member of struct config */
     enum config_type type;
-    unsigned flags; /* enum config_flag */
+    unsigned flags;                 /* enum config_flag */
+    const struct config_list *list; /* TYPE_LIST */
 };
 
 #define CONFIG_KEYS_MAX 96
@@ -109,6 +112,9 @@ void config_scalar_write(const char *text, FILE *out);
 /** A URL with *** in place of the password of its user info. Returns owned (free()). */
 char *config_url_masked(const char *url);
 
+/** Whether it is http:// or https:// and something without blanks. */
+bool config_url_is_http(const char *url);
+
 /** Owned copies. */
 char *config_text_copy(const char *text);
 char *config_text_copy_size(const void *text, size_t size);
@@ -156,7 +162,7 @@ void config_problem(struct config_problems *problems, struct config_origin origi
 /** The text of a file that holds a secret, without its last newline. Returns owned in *out. */
 enum status config_secret_read(const char *path, char **out, struct error *error) MUST_CHECK;
 
-/* ---- keys with a form of their own (config_kafka.c, config_evidence.c) ---------------------- */
+/* ---- a key with a form of its own (config_kafka.c); lists are in config_list.h -------------- */
 
 /** `kafka:` of a file. */
 void config_kafka_read(struct config *config, const struct yaml_node *node, const char *source,
@@ -170,11 +176,6 @@ void config_kafka_set(struct config *config, const char *name, const char *value
 bool config_kafka_is_secret(const char *name);
 
 void config_kafka_write(const struct config *config, FILE *out);
-
-void config_evidence_read(struct config *config, const struct yaml_node *node, const char *source,
-        struct config_problems *problems);
-void config_evidence_fini(struct config *config);
-void config_evidence_write(const struct config *config, FILE *out);
 
 /** Relations between keys. set_by[config_key_count]: where each came from. */
 void config_check(const struct config *config, const struct config_origin *set_by,

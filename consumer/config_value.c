@@ -1,6 +1,7 @@
 /* config_value.c - one value of the configuration: from text, and back.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "consumer/config_list.h"
 #include "consumer/config_table.h"
 
 #include "aggregator/memory.h"
@@ -202,7 +203,7 @@ config_allowed_write(const struct config_key *key, FILE *out)
             [TYPE_ENUM] = "",
             [TYPE_SET] = "a list of ",
             [TYPE_KAFKA] = "a map of librdkafka properties",
-            [TYPE_EVIDENCE] = "a list of maps",
+            [TYPE_LIST] = "a list of maps",
     };
 
     fputs(forms[key->type], out);
@@ -354,7 +355,7 @@ config_value_set(
     case TYPE_SET:
         return set_list_text(config, key, text, error);
     case TYPE_KAFKA:
-    case TYPE_EVIDENCE:
+    case TYPE_LIST:
         return refuse(key, text, error);
     default:
         return set_number(member, key, text, error);
@@ -385,6 +386,21 @@ config_url_masked(const char *url)
         abort();
     }
     return masked;
+}
+
+bool
+config_url_is_http(const char *url)
+{
+    const size_t scheme = strncmp(url, "http://", 7) == 0    ? 7
+                          : strncmp(url, "https://", 8) == 0 ? 8
+                                                             : 0;
+
+    for (const char *c = url; *c != '\0'; c++) {
+        if (iscntrl((unsigned char)*c) || *c == ' ') {
+            return false;
+        }
+    }
+    return scheme != 0 && url[scheme] != '\0' && url[scheme] != '/';
 }
 
 /* What YAML would read as something other than this text. */
@@ -483,8 +499,8 @@ config_value_write(const struct config *config, const struct config_key *key, FI
     case TYPE_KAFKA:
         config_kafka_write(config, out);
         break;
-    case TYPE_EVIDENCE:
-        config_evidence_write(config, out);
+    case TYPE_LIST:
+        config_list_write(config, key->list, out);
         break;
     default:
         write_number(key->type, *(const int64_t *)member, out);

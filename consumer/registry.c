@@ -1,4 +1,4 @@
-/* registry.c - writer schemas from a schema registry, by libcurl.
+/* registry.c - writer schemas from a schema registry, by HTTP.
  *
  * The loop waits while a request runs, so one is bounded in time and size, and an id is asked for
  * at most once a second; in between the last answer stands.
@@ -8,15 +8,14 @@
 
 #include "aggregator/memory.h"
 #include "consumer/config_table.h"
+#include "consumer/http_client.h"
 #include "consumer/log.h"
 
-#include <curl/curl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 
-#define REQUEST_TIMEOUT_MS 2000L
-#define CONNECT_TIMEOUT_MS 1500L
+#define REQUEST_TIMEOUT_MS 2000
 #define ASK_INTERVAL_MS 1000
 #define ANSWER_SIZE_MAX ((size_t)1024 * 1024)
 #define IDS_MAX 256 /* ids that wait; the one asked for longest ago gives way */
@@ -35,15 +34,9 @@ struct registry {
     char *shown; /* url for texts, without a password */
     char *username, *password, *ca_file;
     int64_t unknown_wait_ms;
-    CURL *curl; /* keeps its connection for the next id */
+    struct http_client *http; /* keeps its connection for the next id */
     struct waiting waiting[IDS_MAX];
     size_t waiting_count;
-};
-
-struct answer {
-    char *text; /* ends with NUL */
-    size_t size;
-    bool too_large;
 };
 
 static char *
@@ -69,10 +62,7 @@ registry_new(const struct config *config, const struct clock *clock)
     registry->password = config_text_copy(config->schema.password);
     registry->ca_file = config_text_copy(config->schema.ca_file);
     registry->unknown_wait_ms = config->schema.unknown_wait_ms;
-    registry->curl = curl_easy_init(); /* initialises the library too: no other thread uses it */
-    if (registry->curl == NULL) {
-        abort();
-    }
+    registry->http = http_client_new();
     return registry;
 }
 
@@ -82,7 +72,7 @@ registry_destroy(struct registry *registry)
     if (registry == NULL) {
         return;
     }
-    curl_easy_cleanup(registry->curl);
+    http_client_destroy(registry->http);
     free(registry->url);
     free(registry->shown);
     free(registry->username);
@@ -93,84 +83,42 @@ registry_destroy(struct registry *registry)
 
 /* ---- one request ---------------------------------------------------------------------------- */
 
-/* Fewer bytes than offered end the transfer. */
-static size_t
-on_bytes(char *bytes, size_t size, size_t count, void *context)
-{
-    struct answer *answer = context;
-    const size_t more = size * count;
-
-    if (more > ANSWER_SIZE_MAX - answer->size) {
-        answer->too_large = true;
-        return 0;
-    }
-    answer->text = memory_resize(answer->text, answer->size + more + 1, 1);
-    memcpy(answer->text + answer->size, bytes, more);
-    answer->size += more;
-    answer->text[answer->size] = '\0';
-    return more;
-}
-
-static void
-prepare(struct registry *registry, const char *url, struct answer *answer)
-{
-    CURL *curl = registry->curl;
-
-    curl_easy_reset(curl);
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, REQUEST_TIMEOUT_MS);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-    /* Else a name server that does not answer is waited for beyond the timeout. */
-    curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "retrywatch");
-    if (registry->username[0] != '\0') {
-        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-        curl_easy_setopt(curl, CURLOPT_USERNAME, registry->username);
-        curl_easy_setopt(curl, CURLOPT_PASSWORD, registry->password);
-    }
-    if (registry->ca_file[0] != '\0') {
-        curl_easy_setopt(curl, CURLOPT_CAINFO, registry->ca_file);
-    }
-}
-
-/* GET path. *code is the HTTP status; the answer's text is owned by the caller, also on errors. */
+/* GET path. The answer's text is owned by the caller, also on errors. */
 static enum status
-get(struct registry *registry, const char *path, long *code, struct answer *answer,
-        struct error *error)
+get(struct registry *registry, const char *path, struct http_answer *answer, struct error *error)
 {
-    struct curl_slist *headers = curl_slist_append(
-            NULL, "Accept: application/vnd.schemaregistry.v1+json, application/json");
+    static const char *const headers[] = {
+            "Accept: application/vnd.schemaregistry.v1+json, application/json", NULL};
     char *url = NULL;
 
-    if (headers == NULL || asprintf(&url, "%s%s", registry->url, path) < 0) {
+    if (asprintf(&url, "%s%s", registry->url, path) < 0) {
         abort();
     }
-    prepare(registry, url, answer);
-    curl_easy_setopt(registry->curl, CURLOPT_HTTPHEADER, headers);
 
-    const CURLcode result = curl_easy_perform(registry->curl);
+    const struct http_request request = {.url = url,
+            .headers = headers,
+            .user = registry->username,
+            .password = registry->password,
+            .ca_file = registry->ca_file,
+            .timeout_ms = REQUEST_TIMEOUT_MS,
+            .answer_max = ANSWER_SIZE_MAX};
+    const enum http_result result = http_perform(registry->http, &request, answer);
 
-    curl_easy_getinfo(registry->curl, CURLINFO_RESPONSE_CODE, code);
-    curl_slist_free_all(headers);
     free(url);
-    if (answer->too_large) {
+    if (result == HTTP_TOO_LARGE) {
         return error_set(error, STATUS_SCHEMA_WAIT,
                 "registry %s: the answer to %s is larger than 1 MiB; check schema.registry",
                 registry->shown, path);
     }
-    if (result != CURLE_OK) {
+    if (result == HTTP_UNREACHABLE) {
         return error_set(error, STATUS_SCHEMA_WAIT, "registry %s cannot be reached: %s",
-                registry->shown, curl_easy_strerror(result));
+                registry->shown, answer->reason);
     }
-    if (*code == 401 || *code == 403) {
+    if (answer->code == 401 || answer->code == 403) {
         return error_set(error, STATUS_AUTH,
                 "registry %s: authentication refused (HTTP %ld); check schema.username and "
                 "schema.password",
-                registry->shown, *code);
+                registry->shown, answer->code);
     }
     return STATUS_OK;
 }
@@ -197,8 +145,8 @@ check_kind(const struct registry *registry, int64_t id, const json_t *object, st
 
 /* `{"schema": "<JSON text>"}` of Confluent, Karapace and Apicurio. */
 static enum status
-read_schema(const struct registry *registry, int64_t id, const struct answer *answer, char **json,
-        struct error *error)
+read_schema(const struct registry *registry, int64_t id, const struct http_answer *answer,
+        char **json, struct error *error)
 {
     json_t *object = answer->text != NULL ? json_loadb(answer->text, answer->size, 0, NULL) : NULL;
     const char *schema = json_string_value(json_object_get(object, "schema"));
@@ -240,20 +188,19 @@ static enum status
 ask(struct registry *registry, struct waiting *waiting, int64_t now_ms, char **json,
         struct error *error)
 {
-    struct answer answer = {0};
+    struct http_answer answer = {0};
     char path[64];
-    long code = 0;
 
     snprintf(path, sizeof(path), "/schemas/ids/%" PRId64, waiting->id);
-    enum status status = get(registry, path, &code, &answer, error);
+    enum status status = get(registry, path, &answer, error);
 
-    if (status == STATUS_OK && code == 200) {
+    if (status == STATUS_OK && answer.code == 200) {
         status = read_schema(registry, waiting->id, &answer, json, error);
-    } else if (status == STATUS_OK && code == 404) {
+    } else if (status == STATUS_OK && answer.code == 404) {
         status = not_found(registry, waiting, now_ms, error);
     } else if (status == STATUS_OK) {
         status = error_set(error, STATUS_SCHEMA_WAIT, "registry %s: HTTP %ld for schema %" PRId64,
-                registry->shown, code, waiting->id);
+                registry->shown, answer.code, waiting->id);
     }
     free(answer.text);
     return status;
@@ -320,16 +267,15 @@ registry_fetch(void *context, int64_t id, char **json, struct error *error)
 enum status
 registry_check(struct registry *registry, struct error *error)
 {
-    struct answer answer = {0};
-    long code = 0;
-    enum status status = get(registry, "/schemas/types", &code, &answer, error);
+    struct http_answer answer = {0};
+    enum status status = get(registry, "/schemas/types", &answer, error);
     json_t *types = answer.text != NULL ? json_loadb(answer.text, answer.size, 0, NULL) : NULL;
 
-    if (status == STATUS_OK && (code != 200 || !json_is_array(types))) {
+    if (status == STATUS_OK && (answer.code != 200 || !json_is_array(types))) {
         status = error_set(error, STATUS_SCHEMA_WAIT,
                 "registry %s: no schema registry answers there (HTTP %ld for /schemas/types); "
                 "check the path in schema.registry",
-                registry->shown, code);
+                registry->shown, answer.code);
     }
     json_decref(types);
     free(answer.text);

@@ -217,6 +217,17 @@ static const struct good {
                 .key = "evidence",
                 .want = "[{owner_tag: a, unit_metric: tokens, source_urls: [https://e.org/x], "
                         "access_date: 2026-03-01}]"},
+        {.name = "routes",
+                .text = "notify: {routes: [{owner_tag: a, environment: e, budget_bucket: b, "
+                        "alertmanager: 'http://u:p@h:9093', webhook: https://h/x}, "
+                        "{silent: true}]}",
+                .key = "notify.routes",
+                .want = "[{owner_tag: a, environment: e, budget_bucket: b, alertmanager: "
+                        "http://u:***@h:9093, webhook: https://h/x}, {silent: true}]"},
+        {.name = "routes of the environment",
+                .environment = {"RETRYWATCH_NOTIFY_ROUTES=[{webhook: http://h}]"},
+                .key = "notify.routes",
+                .want = "[{webhook: http://h}]"},
         {.name = "evidence by --set",
                 .sets = {"evidence=[{budget_bucket: b, allocation_rule_checked: true}]"},
                 .key = "evidence",
