@@ -1,5 +1,5 @@
 # Tests: the service loop in a simulated world.
-add_executable(simulate simulation/simulate.c simulation/world.c)
+add_executable(simulate simulation/simulate.c simulation/world.c simulation/world_store.c)
 target_link_libraries(simulate PRIVATE consumer)
 add_test(NAME simulation.random COMMAND simulate --seeds 300)
 set_tests_properties(simulation.random PROPERTIES LABELS simulation TIMEOUT 300)

@@ -1,7 +1,7 @@
 /* world.c - a simulated Kafka, Redis and clock, in which instances of the service live and die.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/simulation/world.h"
+#include "tests/simulation/world_internal.h"
 
 #include "consumer/digest.h"
 
@@ -9,49 +9,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* What becomes of one call. A crashed instance's later calls fail without doing anything, which to
- * the world is the same as a process that ended at this call. */
-enum fate {
-    FATE_DONE,
-    FATE_FAILED,     /* nothing was done, and the caller is told so */
-    FATE_LOST_REPLY, /* done, but the caller is told that nobody knows */
-    FATE_NOT_DONE,   /* not done, and the caller is told that nobody knows */
-    FATE_CRASHED,    /* the instance ended before it was done */
-    FATE_CRASHED_AFTER
-};
-
-/* What the source of one instance knows of one partition. */
-struct sim_partition {
-    bool assigned, resumed;
-    int64_t next;
-};
-
-struct instance {
-    struct world *world;
-    int index;
-    bool dead;
-    bool expelled;
-    bool running;       /* inside a turn, which others may interrupt */
-    int64_t generation; /* remembered when the assignment last changed */
-    struct sim_partition partitions[WORLD_PARTITIONS_MAX];
-    struct record *records;
-    size_t record_capacity;
-    char metadata[WORLD_PARTITIONS_MAX][CURSOR_TEXT_SIZE];
-    struct source source;
-    struct store store;
-    struct publisher publisher;
-    struct decision_feed feed;
-    struct readback readback;
-    struct decoder *decoder;
-    struct decisions *decisions;
-    struct loop *loop;
-};
-
-#define INSTANCE_OF(pointer, member) \
-    ((struct instance *)((char *)(pointer)-offsetof(struct instance, member)))
-
-static void instance_stop(struct instance *instance);
 
 /* ---- chance ------------------------------------------------------------------------------------
  */
@@ -73,8 +30,8 @@ world_chance(struct world *world, int per_thousand)
     return (int64_t)world_random(world, 1000) < per_thousand;
 }
 
-static void
-trace(const struct instance *instance, const char *what, int32_t partition, const char *outcome)
+void
+sim_trace(const struct instance *instance, const char *what, int32_t partition, const char *outcome)
 {
     if (instance->world->trace) {
         printf("%" PRId64 " instance %d %s partition %" PRId32 " %s\n", instance->world->wall_ms,
@@ -83,8 +40,8 @@ trace(const struct instance *instance, const char *what, int32_t partition, cons
 }
 
 /* Before any call: time passes, others may move, and the call meets its fate. */
-static enum fate
-meet_fate(struct instance *instance, int64_t down_until_ms)
+enum fate
+sim_fate(struct instance *instance, int64_t down_until_ms)
 {
     struct world *world = instance->world;
     const struct world_faults *faults = &world->faults;
@@ -122,14 +79,14 @@ meet_fate(struct instance *instance, int64_t down_until_ms)
     return FATE_DONE;
 }
 
-static bool
-is_done(enum fate fate)
+bool
+fate_is_done(enum fate fate)
 {
     return fate == FATE_DONE || fate == FATE_LOST_REPLY || fate == FATE_CRASHED_AFTER;
 }
 
-static enum status
-told(enum fate fate, enum status down, struct error *error)
+enum status
+fate_told(enum fate fate, enum status down, struct error *error)
 {
     switch (fate) {
     case FATE_DONE:
@@ -142,8 +99,8 @@ told(enum fate fate, enum status down, struct error *error)
 }
 
 /* For calls that only read, an answer that was lost is a failure. */
-static enum status
-told_read(enum fate fate, enum status down, struct error *error)
+enum status
+fate_told_read(enum fate fate, enum status down, struct error *error)
 {
     return fate == FATE_DONE ? STATUS_OK : error_set(error, down, "simulated: no answer");
 }
@@ -161,7 +118,7 @@ source_revoke(struct instance *instance, int32_t partition, bool lost)
     if (instance->world->logs[partition].owner == instance->index) {
         instance->world->logs[partition].owner = -1;
     }
-    trace(instance, "revoked", partition, lost ? "lost" : "");
+    sim_trace(instance, "revoked", partition, lost ? "lost" : "");
 }
 
 /* The rebalance callback: what is not ours any more goes first, then comes what is new. */
@@ -190,7 +147,7 @@ source_rebalance(struct instance *instance)
             log->owner = instance->index;
             instance->partitions[p] = (struct sim_partition){.assigned = true};
             assigned[count++] = p;
-            trace(instance, "assigned", p, "");
+            sim_trace(instance, "assigned", p, "");
         }
     }
     if (count != 0) {
@@ -210,10 +167,10 @@ sim_poll(struct source *source, size_t max, int64_t wait_ms, int64_t linger_ms, 
     *batch = (struct batch){0};
     world->wall_ms += (int64_t)world_random(world, (uint64_t)wait_ms);
 
-    const enum fate fate = meet_fate(instance, world->broker_down_until_ms);
+    const enum fate fate = sim_fate(instance, world->broker_down_until_ms);
 
     if (fate != FATE_DONE) {
-        return told_read(fate, STATUS_BROKER_DOWN, error);
+        return fate_told_read(fate, STATUS_BROKER_DOWN, error);
     }
     source_rebalance(instance);
     max = 1 + world_random(world, max);
@@ -244,7 +201,7 @@ sim_committed(struct source *source, struct position *positions, size_t count, s
 {
     struct instance *instance = INSTANCE_OF(source, source);
     struct world *world = instance->world;
-    const enum fate fate = meet_fate(instance, world->broker_down_until_ms);
+    const enum fate fate = sim_fate(instance, world->broker_down_until_ms);
 
     for (size_t i = 0; i < count; i++) {
         const struct world_log *log = &world->logs[positions[i].partition];
@@ -253,7 +210,7 @@ sim_committed(struct source *source, struct position *positions, size_t count, s
         positions[i].offset = log->committed;
         positions[i].metadata = instance->metadata[i];
     }
-    return told_read(fate, STATUS_BROKER_DOWN, error);
+    return fate_told_read(fate, STATUS_BROKER_DOWN, error);
 }
 
 static enum status
@@ -287,7 +244,8 @@ sim_limits(
 
     *low = 0;
     *high = (int64_t)world->logs[partition].count;
-    return told_read(meet_fate(instance, world->broker_down_until_ms), STATUS_BROKER_DOWN, error);
+    return fate_told_read(
+            sim_fate(instance, world->broker_down_until_ms), STATUS_BROKER_DOWN, error);
 }
 
 static bool
@@ -351,14 +309,14 @@ sim_publish(struct publisher *publisher, const struct out_record *records, size_
 {
     struct instance *instance = INSTANCE_OF(publisher, publisher);
     struct world *world = instance->world;
-    const enum fate fate = meet_fate(instance, world->broker_down_until_ms);
+    const enum fate fate = sim_fate(instance, world->broker_down_until_ms);
 
-    if (!is_done(fate)) {
-        return told(fate, STATUS_BROKER_DOWN, error);
+    if (!fate_is_done(fate)) {
+        return fate_told(fate, STATUS_BROKER_DOWN, error);
     }
     /* The coordinator fences by member and generation. */
     if (instance->expelled || instance->generation != world->generation) {
-        trace(instance, "publish", -1, "fenced");
+        sim_trace(instance, "publish", -1, "fenced");
         return error_set(error, STATUS_FENCED, "simulated: old generation");
     }
     for (size_t i = 0; i < record_count; i++) {
@@ -370,9 +328,9 @@ sim_publish(struct publisher *publisher, const struct out_record *records, size_
         assert(positions[i].offset >= log->committed);
         log->committed = positions[i].offset;
         snprintf(log->metadata, sizeof(log->metadata), "%s", positions[i].metadata);
-        trace(instance, "committed", positions[i].partition, positions[i].metadata);
+        sim_trace(instance, "committed", positions[i].partition, positions[i].metadata);
     }
-    return told(fate, STATUS_BROKER_DOWN, error);
+    return fate_told(fate, STATUS_BROKER_DOWN, error);
 }
 
 static void
@@ -384,174 +342,6 @@ sim_publisher_destroy(struct publisher *publisher)
 static const struct publisher_ops sim_publisher_ops = {
         .publish = sim_publish, .destroy = sim_publisher_destroy};
 
-/* ---- store -------------------------------------------------------------------------------------
- */
-
-static bool
-field_is(const struct world_field *field, struct span map, struct span name)
-{
-    return span_equal(span_of(field->map), map) && span_equal(span_of(field->field), name);
-}
-
-static char *
-text_of(struct span span)
-{
-    char *text = memory_new(span.size + 1, 1);
-
-    memcpy(text, span.data, span.size);
-    return text;
-}
-
-static void
-field_remove(struct world_state *state, size_t index)
-{
-    struct world_field *field = &state->fields[index];
-
-    free(field->map);
-    free(field->field);
-    buffer_fini(&field->value);
-    *field = state->fields[--state->count];
-}
-
-static void
-state_set(struct world_state *state, const struct change *change)
-{
-    struct world_field *field = NULL;
-
-    for (size_t i = 0; i < state->count && field == NULL; i++) {
-        if (field_is(&state->fields[i], change->map, change->field)) {
-            field = &state->fields[i];
-        }
-    }
-    if (field == NULL) {
-        state->fields = memory_grow(state->fields, state->count, &state->capacity, sizeof(*field));
-        field = &state->fields[state->count++];
-        *field = (struct world_field){.map = text_of(change->map), .field = text_of(change->field)};
-    }
-    buffer_clear(&field->value);
-    buffer_put(&field->value, change->value.data, change->value.size);
-}
-
-static void
-state_change(struct world_state *state, const struct change *change)
-{
-    if (change->kind == CHANGE_SET) {
-        state_set(state, change);
-        return;
-    }
-    for (size_t i = state->count; i > 0; i--) {
-        const struct world_field *field = &state->fields[i - 1];
-
-        if (change->kind == CHANGE_UNLINK ? span_equal(span_of(field->map), change->map)
-                                          : field_is(field, change->map, change->field)) {
-            field_remove(state, i - 1);
-        }
-    }
-}
-
-static enum status
-sim_exec(struct store *store, const struct changes *changes, struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(store, store);
-    struct world *world = instance->world;
-    struct world_state *state = &world->states[changes->partition];
-    const enum fate fate = meet_fate(instance, world->store_down_until_ms);
-    const bool expected =
-            changes->expected.data == NULL
-                    ? !state->exists
-                    : state->exists && span_equal(buffer_span(&state->applied), changes->expected);
-
-    if (!is_done(fate)) {
-        return told(fate, STATUS_STORE_DOWN, error);
-    }
-    if (!expected) {
-        trace(instance, "exec", changes->partition, "fenced");
-        return error_set(error, STATUS_FENCED, "simulated: applied is another");
-    }
-    for (size_t i = 0; i < changes->count; i++) {
-        state_change(state, &changes->changes[i]);
-    }
-    state->exists = true;
-    buffer_clear(&state->applied);
-    buffer_put(&state->applied, changes->applied.data, changes->applied.size);
-    trace(instance, "exec", changes->partition, "done");
-    return told(fate, STATUS_STORE_DOWN, error);
-}
-
-static enum status
-sim_read_applied(struct store *store, int32_t partition, struct buffer *applied, bool *exists,
-        struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(store, store);
-    struct world *world = instance->world;
-    const enum fate fate = meet_fate(instance, world->store_down_until_ms);
-    const struct world_state *state = &world->states[partition];
-
-    if (fate != FATE_DONE) {
-        return told_read(fate, STATUS_STORE_DOWN, error);
-    }
-    *exists = state->exists;
-    buffer_clear(applied);
-    if (state->exists) {
-        buffer_put(applied, state->applied.data, state->applied.size);
-    }
-    return STATUS_OK;
-}
-
-static enum status
-sim_read_maps(struct store *store, int32_t partition, const struct span *maps, size_t map_count,
-        enum status (*visit)(void *context, size_t map, struct span field, struct span value,
-                struct error *error),
-        void *context, struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(store, store);
-    struct world *world = instance->world;
-    const enum fate fate = meet_fate(instance, world->store_down_until_ms);
-    enum status status = told_read(fate, STATUS_STORE_DOWN, error);
-    const struct world_state *state = &world->states[partition];
-
-    for (size_t m = 0; m < map_count; m++) {
-        for (size_t i = 0; i < state->count && status == STATUS_OK; i++) {
-            const struct world_field *field = &state->fields[i];
-
-            if (!span_equal(span_of(field->map), maps[m])) {
-                continue;
-            }
-            /* HSCAN may show a field twice. */
-            for (int times = world_chance(world, 50) ? 2 : 1; times > 0 && status == STATUS_OK;
-                    times--) {
-                status =
-                        visit(context, m, span_of(field->field), buffer_span(&field->value), error);
-            }
-        }
-    }
-    return status;
-}
-
-static enum status
-sim_write_views(
-        struct store *store, struct span commands, size_t command_count, struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(store, store);
-
-    (void)commands;
-    (void)command_count;
-    return told_read(
-            meet_fate(instance, instance->world->store_down_until_ms), STATUS_STORE_DOWN, error);
-}
-
-static void
-sim_store_destroy(struct store *store)
-{
-    (void)store;
-}
-
-static const struct store_ops sim_store_ops = {.read_applied = sim_read_applied,
-        .read_maps = sim_read_maps,
-        .exec = sim_exec,
-        .write_views = sim_write_views,
-        .destroy = sim_store_destroy};
-
 /* ---- decisions ---------------------------------------------------------------------------------
  */
 
@@ -561,8 +351,8 @@ sim_read_decisions(struct decision_feed *feed, struct decisions *decisions, stru
     struct instance *instance = INSTANCE_OF(feed, feed);
 
     (void)decisions;
-    return told_read(
-            meet_fate(instance, instance->world->broker_down_until_ms), STATUS_BROKER_DOWN, error);
+    return fate_told_read(
+            sim_fate(instance, instance->world->broker_down_until_ms), STATUS_BROKER_DOWN, error);
 }
 
 static enum status
@@ -594,8 +384,8 @@ sim_read_back(struct readback *readback, int64_t from_ms,
 {
     struct instance *instance = INSTANCE_OF(readback, readback);
     struct world *world = instance->world;
-    enum status status =
-            told_read(meet_fate(instance, world->broker_down_until_ms), STATUS_BROKER_DOWN, error);
+    enum status status = fate_told_read(
+            sim_fate(instance, world->broker_down_until_ms), STATUS_BROKER_DOWN, error);
 
     (void)from_ms;
     for (size_t i = 0; i < world->output_count && status == STATUS_OK; i++) {
@@ -678,8 +468,8 @@ world_start(struct world *world, int index)
     world_rebalance(world);
 }
 
-static void
-instance_stop(struct instance *instance)
+void
+sim_stop(struct instance *instance)
 {
     struct world *world = instance->world;
 
@@ -715,8 +505,8 @@ world_turn(struct world *world, int index)
         world->failed = true;
     }
     if (instance->dead || status != STATUS_OK) {
-        trace(instance, "crashed", -1, "");
-        instance_stop(instance);
+        sim_trace(instance, "crashed", -1, "");
+        sim_stop(instance);
         world_start(world, index);
     }
 }
@@ -786,42 +576,6 @@ world_is_settled(const struct world *world)
     return true;
 }
 
-static void
-state_clear(struct world_state *state)
-{
-    while (state->count != 0) {
-        field_remove(state, state->count - 1);
-    }
-    buffer_clear(&state->applied);
-    state->exists = false;
-}
-
-static void
-state_copy(struct world_state *to, const struct world_state *from)
-{
-    state_clear(to);
-    to->exists = from->exists;
-    buffer_put(&to->applied, from->applied.data, from->applied.size);
-    for (size_t i = 0; i < from->count; i++) {
-        const struct change set = {
-                .kind = CHANGE_SET,
-                .map = span_of(from->fields[i].map),
-                .field = span_of(from->fields[i].field),
-                .value = buffer_span(&from->fields[i].value),
-        };
-
-        state_set(to, &set);
-    }
-}
-
-static void
-state_fini(struct world_state *state)
-{
-    state_clear(state);
-    free(state->fields);
-    buffer_fini(&state->applied);
-}
-
 void
 world_persist(struct world *world)
 {
@@ -849,7 +603,7 @@ world_fini(struct world *world)
 {
     for (int i = 0; i < world->instance_count; i++) {
         if (world->instances[i] != NULL) {
-            instance_stop(world->instances[i]);
+            sim_stop(world->instances[i]);
         }
     }
     for (int32_t p = 0; p < WORLD_PARTITIONS_MAX; p++) {

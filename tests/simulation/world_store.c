@@ -1,0 +1,207 @@
+/* world_store.c - the simulated Redis: states of partitions that may be lost.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/simulation/world_internal.h"
+
+#include <stdlib.h>
+
+static bool
+field_is(const struct world_field *field, struct span map, struct span name)
+{
+    return span_equal(span_of(field->map), map) && span_equal(span_of(field->field), name);
+}
+
+static char *
+text_of(struct span span)
+{
+    char *text = memory_new(span.size + 1, 1);
+
+    memcpy(text, span.data, span.size);
+    return text;
+}
+
+static void
+field_remove(struct world_state *state, size_t index)
+{
+    struct world_field *field = &state->fields[index];
+
+    free(field->map);
+    free(field->field);
+    buffer_fini(&field->value);
+    *field = state->fields[--state->count];
+}
+
+static void
+state_set(struct world_state *state, const struct change *change)
+{
+    struct world_field *field = NULL;
+
+    for (size_t i = 0; i < state->count && field == NULL; i++) {
+        if (field_is(&state->fields[i], change->map, change->field)) {
+            field = &state->fields[i];
+        }
+    }
+    if (field == NULL) {
+        state->fields = memory_grow(state->fields, state->count, &state->capacity, sizeof(*field));
+        field = &state->fields[state->count++];
+        *field = (struct world_field){.map = text_of(change->map), .field = text_of(change->field)};
+    }
+    buffer_clear(&field->value);
+    buffer_put(&field->value, change->value.data, change->value.size);
+}
+
+static void
+state_change(struct world_state *state, const struct change *change)
+{
+    if (change->kind == CHANGE_SET) {
+        state_set(state, change);
+        return;
+    }
+    for (size_t i = state->count; i > 0; i--) {
+        const struct world_field *field = &state->fields[i - 1];
+
+        if (change->kind == CHANGE_UNLINK ? span_equal(span_of(field->map), change->map)
+                                          : field_is(field, change->map, change->field)) {
+            field_remove(state, i - 1);
+        }
+    }
+}
+
+static enum status
+sim_exec(struct store *store, const struct changes *changes, struct error *error)
+{
+    struct instance *instance = INSTANCE_OF(store, store);
+    struct world *world = instance->world;
+    struct world_state *state = &world->states[changes->partition];
+    const enum fate fate = sim_fate(instance, world->store_down_until_ms);
+    const bool expected =
+            changes->expected.data == NULL
+                    ? !state->exists
+                    : state->exists && span_equal(buffer_span(&state->applied), changes->expected);
+
+    if (!fate_is_done(fate)) {
+        return fate_told(fate, STATUS_STORE_DOWN, error);
+    }
+    if (!expected) {
+        sim_trace(instance, "exec", changes->partition, "fenced");
+        return error_set(error, STATUS_FENCED, "simulated: applied is another");
+    }
+    for (size_t i = 0; i < changes->count; i++) {
+        state_change(state, &changes->changes[i]);
+    }
+    state->exists = true;
+    buffer_clear(&state->applied);
+    buffer_put(&state->applied, changes->applied.data, changes->applied.size);
+    sim_trace(instance, "exec", changes->partition, "done");
+    return fate_told(fate, STATUS_STORE_DOWN, error);
+}
+
+static enum status
+sim_read_applied(struct store *store, int32_t partition, struct buffer *applied, bool *exists,
+        struct error *error)
+{
+    struct instance *instance = INSTANCE_OF(store, store);
+    struct world *world = instance->world;
+    const enum fate fate = sim_fate(instance, world->store_down_until_ms);
+    const struct world_state *state = &world->states[partition];
+
+    if (fate != FATE_DONE) {
+        return fate_told_read(fate, STATUS_STORE_DOWN, error);
+    }
+    *exists = state->exists;
+    buffer_clear(applied);
+    if (state->exists) {
+        buffer_put(applied, state->applied.data, state->applied.size);
+    }
+    return STATUS_OK;
+}
+
+static enum status
+sim_read_maps(struct store *store, int32_t partition, const struct span *maps, size_t map_count,
+        enum status (*visit)(void *context, size_t map, struct span field, struct span value,
+                struct error *error),
+        void *context, struct error *error)
+{
+    struct instance *instance = INSTANCE_OF(store, store);
+    struct world *world = instance->world;
+    const enum fate fate = sim_fate(instance, world->store_down_until_ms);
+    enum status status = fate_told_read(fate, STATUS_STORE_DOWN, error);
+    const struct world_state *state = &world->states[partition];
+
+    for (size_t m = 0; m < map_count; m++) {
+        for (size_t i = 0; i < state->count && status == STATUS_OK; i++) {
+            const struct world_field *field = &state->fields[i];
+
+            if (!span_equal(span_of(field->map), maps[m])) {
+                continue;
+            }
+            /* HSCAN may show a field twice. */
+            for (int times = world_chance(world, 50) ? 2 : 1; times > 0 && status == STATUS_OK;
+                    times--) {
+                status =
+                        visit(context, m, span_of(field->field), buffer_span(&field->value), error);
+            }
+        }
+    }
+    return status;
+}
+
+static enum status
+sim_write_views(
+        struct store *store, struct span commands, size_t command_count, struct error *error)
+{
+    struct instance *instance = INSTANCE_OF(store, store);
+
+    (void)commands;
+    (void)command_count;
+    return fate_told_read(
+            sim_fate(instance, instance->world->store_down_until_ms), STATUS_STORE_DOWN, error);
+}
+
+static void
+sim_store_destroy(struct store *store)
+{
+    (void)store;
+}
+
+const struct store_ops sim_store_ops = {.read_applied = sim_read_applied,
+        .read_maps = sim_read_maps,
+        .exec = sim_exec,
+        .write_views = sim_write_views,
+        .destroy = sim_store_destroy};
+
+void
+state_clear(struct world_state *state)
+{
+    while (state->count != 0) {
+        field_remove(state, state->count - 1);
+    }
+    buffer_clear(&state->applied);
+    state->exists = false;
+}
+
+void
+state_copy(struct world_state *to, const struct world_state *from)
+{
+    state_clear(to);
+    to->exists = from->exists;
+    buffer_put(&to->applied, from->applied.data, from->applied.size);
+    for (size_t i = 0; i < from->count; i++) {
+        const struct change set = {
+                .kind = CHANGE_SET,
+                .map = span_of(from->fields[i].map),
+                .field = span_of(from->fields[i].field),
+                .value = buffer_span(&from->fields[i].value),
+        };
+
+        state_set(to, &set);
+    }
+}
+
+void
+state_fini(struct world_state *state)
+{
+    state_clear(state);
+    free(state->fields);
+    buffer_fini(&state->applied);
+}
