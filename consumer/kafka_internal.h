@@ -4,6 +4,7 @@
 #ifndef RETRYWATCH_CONSUMER_KAFKA_INTERNAL_H
 #define RETRYWATCH_CONSUMER_KAFKA_INTERNAL_H
 
+#include "consumer/clock.h"
 #include "consumer/config.h"
 #include "consumer/source.h"
 
@@ -86,6 +87,16 @@ enum status kafka_ask_limits(struct kafka_asker *asker, const char *topic, int32
 
 /** Whether any broker answers at all. */
 bool kafka_ask_anything(struct kafka_asker *asker, int timeout_ms);
+
+/**
+ * Leave the group, within a limit of time, and destroy the client. Its rebalance callback runs
+ * once more; handles of its queues and metadata are gone before.
+ *
+ * joined: whether it has had an assignment, as its rebalance callback keeps it.
+ * waits:  for the first assignment, if there was none: the broker is there.
+ */
+void kafka_consumer_close(
+        rd_kafka_t *rk, const struct clock *clock, const bool *joined, bool waits);
 
 /** The metadata remembered in the last rebalance callback; NULL before the first one. */
 const rd_kafka_consumer_group_metadata_t *source_kafka_group(const struct source *source);

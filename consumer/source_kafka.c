@@ -21,8 +21,6 @@
 #define REQUEST_WAIT_MS 5000
 #define SEEK_WAIT_MS 2000 /* a fetcher that has just been assigned may still be starting */
 #define SEEK_RETRY_MS 10
-#define FIRST_ASSIGNMENT_WAIT_MS 3000
-#define POLL_MS 100
 
 struct partition {
     bool assigned, resumed;
@@ -630,47 +628,6 @@ source_commit(
 
 /* ---- life -------------------------------------------------------------------------------- */
 
-/*
- * Before 2.3.0 rd_kafka_destroy() aborts for a member of a cooperative group that has not had its
- * first assignment yet. So wait for it a little; without it the client stays until the process
- * ends, which is next.
- *
- * Source: librdkafka issue 4312.
- */
-static bool
-may_destroy(struct source_kafka *source)
-{
-    const int64_t until = now_ms(source) + FIRST_ASSIGNMENT_WAIT_MS;
-
-    while (rd_kafka_version() < 0x02030000 && !source->joined &&
-            source->trouble.error.status == STATUS_OK && now_ms(source) < until) {
-        rd_kafka_message_t *message = rd_kafka_consumer_poll(source->rk, POLL_MS);
-
-        if (message != NULL) {
-            rd_kafka_message_destroy(message);
-        }
-    }
-    return rd_kafka_version() >= 0x02030000 || source->joined;
-}
-
-/* Leave the group; the rebalance callback runs once more. */
-static void
-close_client(struct source_kafka *source)
-{
-    const bool destroy = may_destroy(source);
-
-    rd_kafka_consumer_close(source->rk);
-    if (source->queue != NULL) {
-        rd_kafka_queue_destroy(source->queue);
-    }
-    if (source->group != NULL) {
-        rd_kafka_consumer_group_metadata_destroy(source->group);
-    }
-    if (destroy) {
-        rd_kafka_destroy(source->rk);
-    }
-}
-
 static void
 source_destroy(struct source *base)
 {
@@ -682,7 +639,14 @@ source_destroy(struct source *base)
     source->closing = true;
     release_batch(source);
     if (source->rk != NULL) {
-        close_client(source);
+        if (source->queue != NULL) {
+            rd_kafka_queue_destroy(source->queue);
+        }
+        if (source->group != NULL) {
+            rd_kafka_consumer_group_metadata_destroy(source->group);
+        }
+        kafka_consumer_close(source->rk, source->clock, &source->joined,
+                source->trouble.error.status == STATUS_OK);
     }
     kafka_asker_destroy(source->asker);
     arena_fini(&source->metadata);

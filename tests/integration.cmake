@@ -22,6 +22,11 @@ endfunction()
 
 # The Kafka clients in C: on the mock broker always, on Apache Kafka where there is one.
 retrywatch_test(integration kafka_clients consumer)
+set_tests_properties(integration.kafka_clients PROPERTIES TIMEOUT 120)
+add_test(NAME integration.kafka_clients_on_kafka COMMAND test_kafka_clients)
+set_tests_properties(integration.kafka_clients_on_kafka PROPERTIES
+    FIXTURES_REQUIRED brokers LABELS integration TIMEOUT 180 SKIP_RETURN_CODE 77
+    ENVIRONMENT "RETRYWATCH_FIXTURES=${fixtures}")
 
 # The decode plan beside fastavro; needs the Python clients alone.
 integration_test(decode_fastavro 120)
