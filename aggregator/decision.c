@@ -103,6 +103,37 @@ list_spans(struct decision *decision, struct span *spans[DECISION_SPANS])
     return count;
 }
 
+static bool
+equal_texts(struct decision a, struct decision b)
+{
+    struct span *a_spans[DECISION_SPANS];
+    struct span *b_spans[DECISION_SPANS];
+    const size_t count = list_spans(&a, a_spans);
+
+    if (list_spans(&b, b_spans) != count) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if ((a_spans[i]->data == NULL) != (b_spans[i]->data == NULL) ||
+                !span_equal(*a_spans[i], *b_spans[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+decision_equal(const struct decision *a, const struct decision *b)
+{
+    return a->record_ms == b->record_ms && a->decided_at_ms == b->decided_at_ms &&
+           a->effective_from_ms == b->effective_from_ms && a->expires_at_ms == b->expires_at_ms &&
+           a->pricing_source_checked_at_ms == b->pricing_source_checked_at_ms &&
+           a->access_date == b->access_date && a->max_retry_share_bps == b->max_retry_share_bps &&
+           a->action == b->action && a->accepts_spend_risk == b->accepts_spend_risk &&
+           a->allocation_rule_checked == b->allocation_rule_checked && a->revoked == b->revoked &&
+           equal_texts(*a, *b);
+}
+
 struct decision *
 decision_copy(const struct decision *decision)
 {

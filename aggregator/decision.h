@@ -61,6 +61,9 @@ int64_t decision_end(const struct decision *decision, const struct rule *rule);
 enum status decision_check(
         const struct decision *decision, const struct rule *rule, struct error *error) MUST_CHECK;
 
+/** Whether two records say the same, at the same time. */
+bool decision_equal(const struct decision *a, const struct decision *b);
+
 /** A deep copy in one block, to be given to free(). */
 struct decision *decision_copy(const struct decision *decision);
 

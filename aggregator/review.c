@@ -218,7 +218,7 @@ refresh_adopted(struct evaluation *evaluation)
 
     const int64_t end_ms = decision_end(newest, evaluation->inputs->rule);
 
-    if (newest->record_ms == review->adopted->record_ms && end_ms == review->adopted_end_ms) {
+    if (decision_equal(newest, review->adopted) && end_ms == review->adopted_end_ms) {
         return;
     }
     free(review->adopted);

@@ -280,6 +280,34 @@ test_copy_eight_urls(void **state)
     free(copy);
 }
 
+/** Equal is what says the same: a copy does, and nothing that differs in one field. */
+static void
+test_equal(void **state)
+{
+    (void)state;
+
+    struct decision decision = valid_decision();
+
+    decision.source_urls[0] = span_of("https://a");
+    decision.source_url_count = 1;
+
+    struct decision *copy = decision_copy(&decision);
+
+    assert_true(decision_equal(&decision, copy));
+    copy->action = copy->action == ACTION_KEEP_BUDGET ? ACTION_UPDATE_TAGS : ACTION_KEEP_BUDGET;
+    assert_false(decision_equal(&decision, copy));
+    copy->action = decision.action;
+    copy->source_urls[0] = span_of("https://b");
+    assert_false(decision_equal(&decision, copy));
+    copy->source_url_count = 0;
+    assert_false(decision_equal(&decision, copy));
+    copy->source_url_count = 1;
+    copy->source_urls[0] = decision.source_urls[0];
+    copy->unit_metric = (struct span){(const uint8_t *)"", 0}; /* empty is not null */
+    assert_false(decision_equal(&decision, copy));
+    free(copy);
+}
+
 /* ---- the set ----------------------------------------------------------------------------------
  */
 
@@ -359,7 +387,7 @@ test_set_grows(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[COUNT_OF(span_rows) + COUNT_OF(covers_rows) + COUNT_OF(wins_rows) + 7];
+    struct CMUnitTest tests[COUNT_OF(span_rows) + COUNT_OF(covers_rows) + COUNT_OF(wins_rows) + 8];
     size_t count = 0;
 
     ADD_ROWS(tests, count, span_rows, test_span)
@@ -370,6 +398,7 @@ main(void)
     ADD_TEST(tests, count, test_covers_outside_group_by);
     ADD_TEST(tests, count, test_copy);
     ADD_TEST(tests, count, test_copy_eight_urls);
+    ADD_TEST(tests, count, test_equal);
     ADD_TEST(tests, count, test_set);
     ADD_TEST(tests, count, test_set_grows);
     return cmocka_run_group_tests_name("decision", tests, NULL, NULL);

@@ -320,6 +320,20 @@ test_newer_record(void **state)
     assert_published(life, REVIEW_STATUS_REOPENED, REASON_SHARE_EXCEEDED);
 }
 
+/** Two records of one id in one millisecond: the newer one stands all the same. */
+static void
+test_newer_record_of_the_same_time(void **state)
+{
+    struct life *life = *state;
+    struct decision decision = decision_of("d1", START);
+
+    rise_and_decide(life);
+    decision.max_retry_share_bps = 1900;
+    decide(life, decision);
+    event(life, START + 9);
+    assert_published(life, REVIEW_STATUS_REOPENED, REASON_SHARE_EXCEEDED);
+}
+
 /** What was adopted holds when the topic has forgotten it: its span and its limit. */
 static void
 test_adopted_holds_when_gone(void **state)
@@ -516,6 +530,7 @@ static const struct CMUnitTest lives[] = {
         LIFE(test_revoked),
         LIFE(test_revoked_after_its_end),
         LIFE(test_newer_record),
+        LIFE(test_newer_record_of_the_same_time),
         LIFE(test_adopted_holds_when_gone),
         LIFE(test_gone_competes_with_others),
         LIFE(test_share_exceeded),
