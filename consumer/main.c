@@ -19,6 +19,10 @@ struct command {
 static const struct command commands[] = {
         {"run", command_run, "Run the service"},
         {"check-config", command_check_config, "Say what is wrong with the configuration"},
+        {"owners", command_owners, "Show who retries"},
+        {"owner", command_owner, "Show one owner: counters, buckets, the last hour, reviews"},
+        {"reviews", command_reviews, "Show what waits for a decision"},
+        {"review", command_review, "Show one review: what rose, why, what can be decided"},
         {"generate", command_generate, "Write realistic events to the input topic"},
         {"broker", command_broker, "Run a development broker"},
         {"docs", command_docs, NULL},
