@@ -21,7 +21,8 @@ def broker():
 
 
 def counted_once_and_published_at_least_once():
-    bed = Bed("alo", bootstrap=broker(), create=False, delivery="at_least_once")
+    bed = Bed("alo", bootstrap=broker(), create=False, delivery="at_least_once",
+              kafka={"consumer": {"session.timeout.ms": "6000"}})
     service = bed.service("--create-topics")
     bed.produce_outcomes(rise("rising"))
     bed.wait_owner("rising", "24h:attempts", 120)

@@ -70,8 +70,6 @@ def everything(bed, service):
     for data in redis_bytes(bed):
         yield "redis", data
     yield "log", service.log().encode()
-    for _, metadata in bed.committed().values():
-        yield "metadata", (metadata or "").encode()
     review_id = bed.redis.zrange(f"{bed.prefix}:view:reviews", 0, -1)[0]
     for command in (["owners"], ["owner", "rising"], ["reviews"], ["review", review_id]):
         for more in ([], ["--output", "json"]):

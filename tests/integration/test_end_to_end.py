@@ -142,7 +142,7 @@ def counters_and_review_are_what_the_client_counted():
     commands(bed, events)
     service.stop()
     ends = bed.ends()
-    equal({p: offset for p, (offset, _) in bed.committed().items() if ends[p]},
+    equal({p: offset for p, offset in bed.committed().items() if ends[p]},
           {p: end for p, end in ends.items() if end}, "committed after the end")
 
 

@@ -113,7 +113,7 @@ def a_registry_that_is_down_is_waited_for():
     bed.produce([(b"ana", avro(event("ana", 1), parsed, 7), now_ms(), 0)])
     service = bed.service()
     wait_until(lambda: registry.asked, 30, "the registry is asked")
-    stay(lambda: service.process.poll() is None and bed.committed()[0][0] <= 0, 4,
+    stay(lambda: service.process.poll() is None and bed.committed()[0] <= 0, 4,
          "alive, and nothing committed while the registry is down")
     service.wait_log("registry|schema")
     registry.answers["7"] = FOREIGN

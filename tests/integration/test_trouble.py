@@ -33,7 +33,7 @@ def redis_goes_away_and_comes_back():
     bed.wait_committed()
     server.stop()
     bed.produce_outcomes(some("ana", 50) + rise("rising"))
-    stay(lambda: service.process.poll() is None and bed.committed()[0][0] <= 100, 5,
+    stay(lambda: service.process.poll() is None and bed.committed()[0] <= 100, 5,
          "alive, and nothing committed while Redis is away")
     server.start()
     bed.wait_owner("ana", "24h:attempts", 150, timeout=60)
@@ -132,9 +132,10 @@ def state_of_something_else_is_refused():
         re.escape(topic.topics["outcomes"]))
 
     layout = {**bed.config, "review": {"group_by": ["owner_tag"]}}
-    bed.service(config=bed.write_config(layout, "layout.yaml")).wait_refusal("layout|group_by",
-                                                                             "rebuild")
-    bed.service().stop()  # none of them has spoilt anything
+    bed.service(config=bed.write_config(layout, "layout.yaml")).wait_refusal("layout", "group_by")
+    service = bed.service()  # none of them has spoilt anything
+    service.wait_log("at=load")
+    service.stop()
     equal(bed.owner("ana")["24h:attempts"], 20, "attempts")
 
 
