@@ -19,6 +19,14 @@ function(integration_test name timeout)
         ENVIRONMENT "RETRYWATCH=$<TARGET_FILE:retrywatch>;RETRYWATCH_FIXTURES=${fixtures}")
 endfunction()
 
+integration_test(at_least_once 180)
+integration_test(bad_input 180)
+integration_test(config 60)
+integration_test(end_to_end 180)
+integration_test(json_input 180)
+integration_test(million 600)
+integration_test(registry 180)
+integration_test(trouble 300)
 
 # The Kafka clients in C: on the mock broker always, on Apache Kafka where there is one.
 retrywatch_test(integration kafka_clients consumer)

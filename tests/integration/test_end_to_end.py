@@ -139,25 +139,10 @@ def counters_and_review_are_what_the_client_counted():
     bed.wait_committed()
     read_views(bed, events)
     read_review(bed, events)
-    commands(bed, events)
     service.stop()
     ends = bed.ends()
     equal({p: offset for p, offset in bed.committed().items() if ends[p]},
           {p: end for p, end in ends.items() if end}, "committed after the end")
-
-
-def commands(bed, events):
-    """What the commands show is what Redis holds."""
-    text = bed.command("owners", "--config", bed.path).stdout
-    for owner in ("ana", "bo", "cleo", "rising"):
-        check(owner in text, f"owners does not show {owner}:\n{text}")
-    bed.json("owners")
-    bed.json("owner", "rising")
-    check(total_of(events, "rising") > 0, "no events")
-    review_id = bed.redis.zrange(f"{bed.prefix}:view:reviews", 0, -1)[0]
-    check(review_id[:8] in bed.command("reviews", "--config", bed.path).stdout, "reviews")
-    equal(bed.json("review", review_id)["review_id"], review_id, "review --output json")
-    check("rising" in bed.command("review", review_id, "--config", bed.path).stdout, "review")
 
 
 run([counters_and_review_are_what_the_client_counted])
