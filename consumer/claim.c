@@ -21,6 +21,8 @@ struct change_list {
     size_t count, capacity;
 };
 
+static void exec_destroy(struct exec *exec);
+
 struct claim *
 claim_new(int32_t partition)
 {
@@ -71,6 +73,7 @@ claim_destroy(struct claim *claim)
     if (claim == NULL) {
         return;
     }
+    exec_destroy(claim->exec);
     partition_destroy(claim->fold);
     buffer_fini(&claim->applied_bytes);
     records_fini(&claim->pending);
@@ -389,72 +392,120 @@ list_counters(struct change_list *list, const struct partition_changes *changes)
 bool
 claim_is_dirty(struct claim *claim)
 {
+    if (claim->next > claim->applied.offset || claim->verdicts.count != 0 ||
+            (claim->pending.count != 0 && claim->pending.items[0].serial <= claim->cursor.serial)) {
+        return true;
+    }
+
     const struct partition_changes *changes = partition_changes(claim->fold);
 
-    return claim->next > claim->applied.offset || claim->verdicts.count != 0 ||
-           changes->publication_count != 0 || changes->review_count != 0 ||
-           (claim->pending.count != 0 && claim->pending.items[0].serial <= claim->cursor.serial);
+    return changes->publication_count != 0 || changes->review_count != 0;
 }
 
-/* Send one EXEC; `applied` becomes what it holds when it is done. */
-static enum status
-exec_list(struct claim *claim, struct claim_context *context, const struct change_list *list,
-        const struct applied *applied, struct error *error)
-{
-    struct buffer bytes = {0};
+/* An EXEC that was begun. What the store reads until its end is here. */
+struct exec {
+    struct change_list list;
+    struct applied applied;
+    struct buffer bytes; /* of applied */
+    size_t pruned;       /* of the first pending */
+};
 
-    applied_encode(applied, &bytes);
-    claim->attempted = applied->token;
+static struct exec *
+exec_new(const struct applied *applied)
+{
+    struct exec *exec = memory_new(1, sizeof(*exec));
+
+    arena_init(&exec->list.arena);
+    exec->applied = *applied;
+    return exec;
+}
+
+static void
+exec_destroy(struct exec *exec)
+{
+    if (exec != NULL) {
+        arena_fini(&exec->list.arena);
+        buffer_fini(&exec->bytes);
+        free(exec->list.items);
+        free(exec);
+    }
+}
+
+/* Takes exec. */
+static enum status
+exec_begin(
+        struct claim *claim, struct claim_context *context, struct exec *exec, struct error *error)
+{
+    applied_encode(&exec->applied, &exec->bytes);
+    claim->attempted = exec->applied.token;
 
     const struct changes changes = {
             .partition = claim->partition,
             .expected = claim->stored ? buffer_span(&claim->applied_bytes) : SPAN_NULL,
-            .applied = buffer_span(&bytes),
-            .changes = list->items,
-            .count = list->count,
+            .applied = buffer_span(&exec->bytes),
+            .changes = exec->list.items,
+            .count = exec->list.count,
     };
-    const enum status status = context->store->ops->exec(context->store, &changes, error);
+    const enum status status = context->store->ops->exec_begin(context->store, &changes, error);
 
     if (status == STATUS_OK) {
-        claim->applied = *applied;
-        claim->attempted = (struct token){0}; /* its outcome is known */
-        claim->stored = true;
-        buffer_fini(&claim->applied_bytes);
-        claim->applied_bytes = bytes; /* the claim owns them now */
+        claim->exec = exec;
     } else {
-        buffer_fini(&bytes);
+        exec_destroy(exec);
     }
     return status;
 }
 
-enum status
-claim_exec(struct claim *claim, struct claim_context *context, int64_t wall_ms, struct error *error)
+/* `applied` becomes what the EXEC holds, once it is done. */
+static enum status
+exec_end(struct claim *claim, struct claim_context *context, struct error *error)
 {
-    assert(claim->state != CLAIM_LOADING && claim->fold != NULL);
+    struct exec *exec = claim->exec;
+    const enum status status = context->store->ops->exec_end(context->store, error);
+
+    if (status == STATUS_OK) {
+        const struct buffer bytes = exec->bytes;
+
+        exec->bytes = claim->applied_bytes; /* the claim owns the new ones now */
+        claim->applied_bytes = bytes;
+        claim->applied = exec->applied;
+        claim->attempted = (struct token){0}; /* its outcome is known */
+        claim->stored = true;
+        records_drop_first(&claim->pending, exec->pruned);
+    }
+    exec_destroy(exec);
+    claim->exec = NULL;
+    return status;
+}
+
+enum status
+claim_exec_begin(
+        struct claim *claim, struct claim_context *context, int64_t wall_ms, struct error *error)
+{
+    assert(claim->state != CLAIM_LOADING && claim->fold != NULL && claim->exec == NULL);
 
     const struct partition_changes *changes = partition_changes(claim->fold);
-    struct applied applied = next_applied(claim, context, wall_ms, changes);
-    struct change_list list = {0};
-
-    arena_init(&list.arena);
-    list_counters(&list, changes);
-
-    const size_t pruned = list_prune(&list, claim);
+    const struct applied applied = next_applied(claim, context, wall_ms, changes);
     const size_t pending_before = claim->pending.count;
+    struct exec *exec = exec_new(&applied);
 
-    list_passed(&list, claim, &applied);
-    pending_add(claim, context, &applied, changes);
-    list_pending(&list, &claim->pending, pending_before);
+    list_counters(&exec->list, changes);
+    exec->pruned = list_prune(&exec->list, claim);
+    list_passed(&exec->list, claim, &applied);
+    pending_add(claim, context, &exec->applied, changes);
+    list_pending(&exec->list, &claim->pending, pending_before);
+    return exec_begin(claim, context, exec, error);
+}
 
-    const enum status status = exec_list(claim, context, &list, &applied, error);
+enum status
+claim_exec_end(struct claim *claim, struct claim_context *context, struct error *error)
+{
+    const enum status status = exec_end(claim, context, error);
 
     if (status == STATUS_OK) {
         partition_settle(claim->fold);
-        records_drop_first(&claim->pending, pruned);
         claim->last = NULL;
     }
-    arena_fini(&list.arena);
-    free(list.items);
     return status;
 }
 
@@ -462,22 +513,15 @@ enum status
 claim_exec_token(
         struct claim *claim, struct claim_context *context, int64_t wall_ms, struct error *error)
 {
-    struct applied applied = claim->applied;
-    struct change_list list = {0};
+    struct exec *exec = exec_new(&claim->applied);
 
-    applied.token = next_token(context);
-    applied.wall_ms = wall_ms;
-    arena_init(&list.arena);
+    exec->applied.token = next_token(context);
+    exec->applied.wall_ms = wall_ms;
+    exec->pruned = list_prune(&exec->list, claim);
 
-    const size_t pruned = list_prune(&list, claim);
-    const enum status status = exec_list(claim, context, &list, &applied, error);
+    const enum status status = exec_begin(claim, context, exec, error);
 
-    if (status == STATUS_OK) {
-        records_drop_first(&claim->pending, pruned);
-    }
-    arena_fini(&list.arena);
-    free(list.items);
-    return status;
+    return status == STATUS_OK ? exec_end(claim, context, error) : status;
 }
 
 /* All that was pending is another history; what is kept of it comes after the cursor. */
@@ -505,15 +549,17 @@ claim_exec_adopted(struct claim *claim, struct claim_context *context, int64_t w
 {
     const struct partition_changes *changes = partition_changes(claim->fold);
     struct applied applied = next_applied(claim, context, wall_ms, changes);
-    struct change_list list = {0};
+    struct exec *exec;
+    enum status status;
 
-    arena_init(&list.arena);
     applied.offset = claim->applied.offset; /* nothing was counted */
-    list_counters(&list, changes);
-    list_adopted(&list, claim, kept, &applied);
-
-    const enum status status = exec_list(claim, context, &list, &applied, error);
-
+    exec = exec_new(&applied);
+    list_counters(&exec->list, changes);
+    list_adopted(&exec->list, claim, kept, &exec->applied);
+    status = exec_begin(claim, context, exec, error);
+    if (status == STATUS_OK) {
+        status = exec_end(claim, context, error);
+    }
     if (status == STATUS_OK) {
         partition_settle(claim->fold);
         records_fini(&claim->pending);
@@ -521,8 +567,6 @@ claim_exec_adopted(struct claim *claim, struct claim_context *context, int64_t w
         *kept = (struct claim_records){0};
     }
     records_fini(kept);
-    arena_fini(&list.arena);
-    free(list.items);
     return status;
 }
 

@@ -62,6 +62,7 @@ struct claim {
     struct token attempted;           /* of an EXEC whose outcome is not known */
     struct cursor cursor;             /* what Kafka holds: the last serial published */
     int64_t committed;                /* what Kafka holds: the committed offset; -1: none */
+    struct exec *exec;                /* begun and not ended; NULL: none */
     bool adopts;                      /* Redis has lost what is published: to be read back */
     int64_t *passed; /* offsets of verdicts published before Redis lost them; not judged again */
     size_t passed_count, passed_capacity;
@@ -107,14 +108,18 @@ bool claim_has_verdict(const struct claim *claim, int64_t offset);
 bool claim_is_dirty(struct claim *claim);
 
 /**
- * Store what changed in one EXEC: counters, reviews to publish with their serials, `applied`; prune
- * what is known as published.
+ * Begin to store what changed, in one EXEC: counters, reviews to publish with their serials,
+ * `applied`; prune what is known as published. Until claim_exec_end() the claim is left alone.
  *
  * wall_ms: stored beside it.
- * Errors:  as store->exec; the claim must then be reloaded.
+ * Errors:  as store->exec_begin; nothing is to be ended, and the claim must be reloaded.
  */
-enum status claim_exec(struct claim *claim, struct claim_context *context, int64_t wall_ms,
+enum status claim_exec_begin(struct claim *claim, struct claim_context *context, int64_t wall_ms,
         struct error *error) MUST_CHECK;
+
+/** Wait for its outcome. Errors: as store->exec_end; the claim must then be reloaded. */
+enum status claim_exec_end(
+        struct claim *claim, struct claim_context *context, struct error *error) MUST_CHECK;
 
 /** The same for a claim that is being loaded: prune, and write `applied` with a new token. */
 enum status claim_exec_token(struct claim *claim, struct claim_context *context, int64_t wall_ms,

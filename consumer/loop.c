@@ -155,19 +155,42 @@ store_failed(struct loop *loop, struct claim *claim, enum status status, struct 
 }
 
 enum status
-loop_exec(struct loop *loop, struct claim *claim, struct error *error)
+loop_exec_end(struct loop *loop, struct error *error)
 {
-    const uint64_t serial = claim->applied.serial;
-    const enum status status = claim_exec(claim, &loop->context, loop_wall(loop), error);
+    struct claim *claim = loop->storing;
+    enum status status;
 
+    if (claim == NULL) {
+        return STATUS_OK;
+    }
+    loop->storing = NULL;
+    status = claim_exec_end(claim, &loop->context, error);
     if (status != STATUS_OK) {
         return store_failed(loop, claim, status, error);
     }
     loop->metrics.execs += 1;
     claim->checked_ms = loop_now(loop);
-    if (claim->applied.serial != serial) {
-        loop_show_reviews(loop, claim, claim->pending.count - (claim->applied.serial - serial));
+    if (claim->applied.serial != loop->storing_serial) {
+        loop_show_reviews(
+                loop, claim, claim->pending.count - (claim->applied.serial - loop->storing_serial));
     }
+    return STATUS_OK;
+}
+
+enum status
+loop_exec_begin(struct loop *loop, struct claim *claim, struct error *error)
+{
+    enum status status = loop_exec_end(loop, error);
+
+    if (status != STATUS_OK || claim->state == CLAIM_LOADING) {
+        return status; /* the EXEC before has failed, and took this claim with it */
+    }
+    loop->storing_serial = claim->applied.serial;
+    status = claim_exec_begin(claim, &loop->context, loop_wall(loop), error);
+    if (status != STATUS_OK) {
+        return store_failed(loop, claim, status, error);
+    }
+    loop->storing = claim;
     return STATUS_OK;
 }
 
@@ -265,19 +288,107 @@ handle_record(
     return status;
 }
 
-/* A batch may touch more than one EXEC or one transaction should carry. */
+/* The records of one partition in a batch. */
+struct lane {
+    struct claim *claim;
+    const struct record **records; /* records[count] */
+    size_t count, at;
+};
+
+struct lanes {
+    struct lane *items;
+    size_t count;
+};
+
+static struct lane *
+find_lane(struct lanes *lanes, const struct claim *claim)
+{
+    for (size_t i = 0; i < lanes->count; i++) {
+        if (lanes->items[i].claim == claim) {
+            return &lanes->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* Partition by partition: what is counted together lies together, and while Redis stores one, the
+ * next is counted. */
+static void
+sort_batch(struct loop *loop, const struct batch *batch, struct lanes *lanes)
+{
+    struct claim *claim = NULL;
+    struct lane *lane = NULL;
+
+    lanes->items = arena_new(&loop->arena, loop->claim_count, sizeof(*lanes->items));
+    lanes->count = loop->claim_count;
+    for (size_t i = 0; i < lanes->count; i++) {
+        lanes->items[i].claim = loop->claims[i];
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < batch->count; i++) {
+            const struct record *record = &batch->records[i];
+
+            if (claim == NULL || claim->partition != record->partition) {
+                claim = loop_find(loop, record->partition);
+                lane = claim != NULL ? find_lane(lanes, claim) : NULL;
+            }
+            if (lane != NULL && pass == 0) {
+                lane->count += 1;
+            } else if (lane != NULL) {
+                lane->records[lane->at++] = record;
+            }
+        }
+        for (size_t i = 0; i < lanes->count; i++) {
+            struct lane *each = &lanes->items[i];
+
+            if (pass == 0) {
+                each->records = arena_new(&loop->arena, each->count, sizeof(struct record *));
+            }
+            each->at = 0;
+        }
+    }
+}
+
+/* Count as many records as one EXEC should carry. *full tells that it is time for it. */
 static enum status
-relieve_claim(struct loop *loop, struct claim *claim, struct error *error)
+count_lane(struct loop *loop, struct lane *lane, bool *full, struct error *error)
 {
     const size_t updates_max = (size_t)loop->options.config->batch.max_updates;
-    const bool publish = claim->rejected.count >= REJECTED_MAX;
+    struct claim *claim = lane->claim;
     enum status status = STATUS_OK;
 
-    if (publish || partition_update_count(claim->fold) >= updates_max) {
-        status = loop_exec(loop, claim, error);
+    *full = false;
+    while (status == STATUS_OK && lane->at < lane->count && !*full &&
+            claim->state == CLAIM_RUNNING) {
+        const struct record *record = lane->records[lane->at++];
+
+        if (record->offset >= claim->next) {
+            status = handle_record(loop, claim, record, error);
+            *full = claim->rejected.count >= REJECTED_MAX ||
+                    partition_update_count(claim->fold) >= updates_max;
+        }
     }
-    if (publish && status == STATUS_OK) {
-        status = loop_publish_if_due(loop, true, error);
+    return status;
+}
+
+static enum status
+run_lane(struct loop *loop, struct lane *lane, struct error *error)
+{
+    struct claim *claim = lane->claim;
+    enum status status = loop->storing == claim ? loop_exec_end(loop, error) : STATUS_OK;
+    bool full = false;
+
+    if (status == STATUS_OK) {
+        status = count_lane(loop, lane, &full, error);
+    }
+    if (status == STATUS_OK && claim->state != CLAIM_LOADING && claim_is_dirty(claim)) {
+        status = loop_exec_begin(loop, claim, error);
+    }
+    if (status == STATUS_OK && claim->rejected.count >= REJECTED_MAX) {
+        status = loop_exec_end(loop, error);
+        if (status == STATUS_OK) {
+            status = loop_publish_if_due(loop, true, error);
+        }
     }
     return status;
 }
@@ -285,24 +396,26 @@ relieve_claim(struct loop *loop, struct claim *claim, struct error *error)
 static enum status
 handle_batch(struct loop *loop, const struct batch *batch, struct error *error)
 {
-    struct claim *claim = NULL;
+    struct lanes lanes;
     enum status status = STATUS_OK;
+    bool more = batch->count != 0;
 
-    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
-        const struct record *record = &batch->records[i];
+    sort_batch(loop, batch, &lanes);
+    while (more && status == STATUS_OK) {
+        more = false;
+        for (size_t i = 0; i < lanes.count && status == STATUS_OK; i++) {
+            struct lane *lane = &lanes.items[i];
 
-        if (claim == NULL || claim->partition != record->partition) {
-            claim = loop_find(loop, record->partition);
-        }
-        if (claim == NULL || claim->state != CLAIM_RUNNING || record->offset < claim->next) {
-            continue; /* a partition that stopped in this batch; it reads on from claim->next */
-        }
-        status = handle_record(loop, claim, record, error);
-        if (status == STATUS_OK && claim->state == CLAIM_RUNNING) {
-            status = relieve_claim(loop, claim, error);
+            if (lane->at < lane->count && lane->claim->state == CLAIM_RUNNING) {
+                status = run_lane(loop, lane, error);
+                more = true;
+            }
         }
     }
-    return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return loop_exec_end(loop, error);
 }
 
 /* ---- one turn -------------------------------------------------------------------------------- */
@@ -365,7 +478,9 @@ finish_claim(struct loop *loop, struct claim *claim, struct error *error)
         tick(loop, claim);
     }
     if (claim->state != CLAIM_LOADING && claim_is_dirty(claim)) {
-        return loop_exec(loop, claim, error);
+        const enum status status = loop_exec_begin(loop, claim, error);
+
+        return status == STATUS_OK ? loop_exec_end(loop, error) : status;
     }
     return claim->state == CLAIM_RUNNING ? check_owner(loop, claim, error) : STATUS_OK;
 }

@@ -20,7 +20,9 @@ struct loop {
     struct views *views;
     struct claim **claims; /* those that this instance holds, by partition */
     size_t claim_count, claim_capacity;
-    struct arena arena; /* of the decoder, until the batch ends */
+    struct claim *storing;   /* its EXEC is begun and not ended; NULL: none */
+    uint64_t storing_serial; /* of its `applied` before */
+    struct arena arena;      /* of the decoder, until the batch ends */
     struct loop_metrics metrics;
     int64_t published_ms;       /* monotonic: the last transaction */
     int64_t publish_retry_ms;   /* monotonic: not before, after a failure */
@@ -43,8 +45,14 @@ void loop_reload_all(struct loop *loop, int64_t ms);
 /** Load the claims whose time has come (loop_load.c). Errors: those that end the process. */
 enum status loop_load(struct loop *loop, struct error *error) MUST_CHECK;
 
-/** Store what changed in one claim (loop.c). Errors: those that end the process. */
-enum status loop_exec(struct loop *loop, struct claim *claim, struct error *error) MUST_CHECK;
+/**
+ * Begin to store what changed in one claim; the EXEC before it is ended first. Others are counted
+ * while Redis works. Errors: those that end the process.
+ */
+enum status loop_exec_begin(struct loop *loop, struct claim *claim, struct error *error) MUST_CHECK;
+
+/** Wait for the EXEC that was begun, if any. Errors: those that end the process. */
+enum status loop_exec_end(struct loop *loop, struct error *error) MUST_CHECK;
 
 /** A transaction if one is due, or at once (loop_publish.c). Errors: those that end the process. */
 enum status loop_publish_if_due(struct loop *loop, bool at_once, struct error *error) MUST_CHECK;

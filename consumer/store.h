@@ -56,12 +56,21 @@ struct store_ops {
             void *context, struct error *error);
 
     /**
-     * WATCH, compare, MULTI, all changes, EXEC.
+     * WATCH, compare, and send MULTI, all changes, EXEC. What changes points to must live until
+     * exec_end(), the next call of this store whatever it is.
      * Errors: STATUS_FENCED: `applied` was another, nothing was done; STATUS_STORE_DOWN: nothing
-     * was done; STATUS_UNKNOWN_OUTCOME: the connection was lost before EXEC was answered;
+     * was done; STATUS_UNKNOWN_OUTCOME: the connection was lost while EXEC was sent;
+     * STATUS_REFUSED. There is nothing to end then.
+     */
+    enum status (*exec_begin)(
+            struct store *store, const struct changes *changes, struct error *error);
+
+    /**
+     * The answer to what was begun. Errors: STATUS_FENCED: nothing was done;
+     * STATUS_UNKNOWN_OUTCOME: the connection was lost before EXEC was answered;
      * STATUS_REFUSED: Redis refuses writes (out of memory, read only, wrong type), nothing done.
      */
-    enum status (*exec)(struct store *store, const struct changes *changes, struct error *error);
+    enum status (*exec_end)(struct store *store, struct error *error);
 
     /**
      * Write views: command_count commands in RESP, in one pipeline, without a transaction.

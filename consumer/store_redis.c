@@ -346,7 +346,7 @@ check_executed(struct store_redis *redis, const struct redis_reply *reply, struc
 
 /* MULTI, each queued command, EXEC. The first refusal says why EXEC was aborted. */
 static enum status
-read_results(struct store_redis *redis, const struct changes *changes, struct error *error)
+read_results(struct store_redis *redis, struct error *error)
 {
     const struct redis_reply *reply = NULL;
     enum status refused = STATUS_OK;
@@ -370,33 +370,42 @@ read_results(struct store_redis *redis, const struct changes *changes, struct er
     }
     if (reply->kind == REDIS_REPLY_IS_NIL) {
         return error_set(error, STATUS_FENCED,
-                "partition %" PRId32 ": another instance wrote its state", changes->partition);
+                "partition %" PRId32 ": another instance wrote its state", redis->partition);
     }
     status = redis_reply_status(redis->link, reply, "EXEC", error);
     return status == STATUS_OK ? check_executed(redis, reply, error) : status;
 }
 
 static enum status
-execute(struct store_redis *redis, const struct changes *changes, struct error *error)
+send_transaction(struct store_redis *redis, const struct changes *changes, struct error *error)
 {
     size_t sent = 0;
 
     put_transaction(redis, changes);
+    redis->partition = changes->partition;
 
     const enum status status = send_commands(redis, &sent, error);
 
-    if (status != STATUS_OK) {
-        /* A MULTI without the whole of its EXEC is forgotten by Redis. */
-        return sent <= redis->exec_at ? status
-                                      : error_set(error, STATUS_UNKNOWN_OUTCOME,
-                                                "Redis at %s: connection lost while sending EXEC",
-                                                redis_link_address(redis->link));
+    /* A MULTI without the whole of its EXEC is forgotten by Redis. */
+    return status == STATUS_OK || sent <= redis->exec_at
+                   ? status
+                   : error_set(error, STATUS_UNKNOWN_OUTCOME,
+                             "Redis at %s: connection lost while sending EXEC",
+                             redis_link_address(redis->link));
+}
+
+/* Closing ends WATCH and MULTI, and drops replies still to come. */
+static enum status
+close_unless_ok(struct store_redis *redis, enum status status)
+{
+    if (status != STATUS_OK && redis->link != NULL) {
+        redis_link_close(redis->link);
     }
-    return read_results(redis, changes, error);
+    return status;
 }
 
 static enum status
-store_redis_exec(struct store *store, const struct changes *changes, struct error *error)
+store_redis_exec_begin(struct store *store, const struct changes *changes, struct error *error)
 {
     struct store_redis *redis = store_redis_of(store);
     enum status status = begin(store, changes->partition, error);
@@ -405,12 +414,17 @@ store_redis_exec(struct store *store, const struct changes *changes, struct erro
         status = watch(redis, changes, error);
     }
     if (status == STATUS_OK) {
-        status = execute(redis, changes, error);
+        status = send_transaction(redis, changes, error);
     }
-    if (status != STATUS_OK && redis->link != NULL) {
-        redis_link_close(redis->link); /* ends WATCH and MULTI, drops replies still to come */
-    }
-    return status;
+    return close_unless_ok(redis, status);
+}
+
+static enum status
+store_redis_exec_end(struct store *store, struct error *error)
+{
+    struct store_redis *redis = store_redis_of(store);
+
+    return close_unless_ok(redis, read_results(redis, error));
 }
 
 /* ---- views, life --------------------------------------------------------------------------- */
@@ -469,7 +483,8 @@ store_redis_destroy(struct store *store)
 static const struct store_ops store_redis_ops = {
         .read_applied = store_redis_read_applied,
         .read_maps = store_redis_read_maps,
-        .exec = store_redis_exec,
+        .exec_begin = store_redis_exec_begin,
+        .exec_end = store_redis_exec_end,
         .write_views = store_redis_write_views,
         .destroy = store_redis_destroy,
 };

@@ -16,7 +16,8 @@ struct store_redis {
     struct buffer commands;   /* of the call under way */
     struct span *subjects;    /* subjects[subject_count]: the map of each queued command */
     size_t subject_count, subject_capacity;
-    size_t exec_at; /* where EXEC begins in commands */
+    size_t exec_at;    /* where EXEC begins in commands */
+    int32_t partition; /* of the EXEC under way */
 };
 
 static inline struct store_redis *

@@ -95,7 +95,7 @@ def median(rows, field):
 def bench(arguments, kafka, redis_url, compression):
     bed = Bed(f"bench-{compression}", bootstrap=kafka, redis_url=redis_url)
     print(f"# {compression}: generating {arguments.events} events", file=sys.stderr)
-    bed.command("generate", "--config", bed.path, "--events", str(arguments.events),
+    bed.command("generate", "--config", bed.path, "--events", str(arguments.events), "--span", arguments.span,
                 "--owners", str(arguments.owners), "--zipf", "1.1", "--seed", "1",
                 "--scenario", "calm", "--set",
                 f"kafka.producer.compression.codec={compression}", timeout=900)
@@ -139,6 +139,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--null-consumer", required=True, help="path of the counting consumer")
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--span", default="10m", help="of event time: how long the backlog grew")
     parser.add_argument("--owners", type=int, default=10_000)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--compression", nargs="+", default=["none", "lz4"])

@@ -76,7 +76,9 @@ exec_with(struct store *store, const char *expected, const char *applied,
             .changes = changes,
             .count = count};
 
-    return store->ops->exec(store, &all, error);
+    const enum status status = store->ops->exec_begin(store, &all, error);
+
+    return status == STATUS_OK ? store->ops->exec_end(store, error) : status;
 }
 
 static void
@@ -169,7 +171,8 @@ test_applied_is_read_as_it_is(void **state)
             STATUS_OK);
     assert_false(exists);
     assert_int_equal(applied.size, 0);
-    assert_int_equal(fixture->store->ops->exec(fixture->store, &changes, NULL), STATUS_OK);
+    assert_int_equal(fixture->store->ops->exec_begin(fixture->store, &changes, NULL), STATUS_OK);
+    assert_int_equal(fixture->store->ops->exec_end(fixture->store, NULL), STATUS_OK);
     assert_int_equal(fixture->store->ops->read_applied(fixture->store, 3, &applied, &exists, NULL),
             STATUS_OK);
     assert_true(exists);

@@ -41,6 +41,7 @@ struct instance {
     struct publisher publisher;
     struct decision_feed feed;
     struct readback readback;
+    enum fate exec_fate; /* of the EXEC that was begun */
     struct decoder *decoder;
     struct decisions *decisions;
     struct loop *loop;

@@ -68,7 +68,7 @@ state_change(struct world_state *state, const struct change *change)
 }
 
 static enum status
-sim_exec(struct store *store, const struct changes *changes, struct error *error)
+sim_exec_begin(struct store *store, const struct changes *changes, struct error *error)
 {
     struct instance *instance = INSTANCE_OF(store, store);
     struct world *world = instance->world;
@@ -79,6 +79,10 @@ sim_exec(struct store *store, const struct changes *changes, struct error *error
                     ? !state->exists
                     : state->exists && span_equal(buffer_span(&state->applied), changes->expected);
 
+    if (fate == FATE_NOT_DONE) {
+        instance->exec_fate = fate; /* sent, and lost on the way */
+        return STATUS_OK;
+    }
     if (!fate_is_done(fate)) {
         return fate_told(fate, STATUS_STORE_DOWN, error);
     }
@@ -93,6 +97,20 @@ sim_exec(struct store *store, const struct changes *changes, struct error *error
     buffer_clear(&state->applied);
     buffer_put(&state->applied, changes->applied.data, changes->applied.size);
     sim_trace(instance, "exec", changes->partition, "done");
+    instance->exec_fate = fate;
+    return STATUS_OK;
+}
+
+/* The answer may be lost, and others may move before it comes. */
+static enum status
+sim_exec_end(struct store *store, struct error *error)
+{
+    struct instance *instance = INSTANCE_OF(store, store);
+    const enum fate now = sim_fate(instance, instance->world->store_down_until_ms);
+    const enum fate fate = now != FATE_DONE && instance->exec_fate == FATE_DONE
+                                   ? FATE_LOST_REPLY
+                                   : instance->exec_fate;
+
     return fate_told(fate, STATUS_STORE_DOWN, error);
 }
 
@@ -166,7 +184,8 @@ sim_store_destroy(struct store *store)
 
 const struct store_ops sim_store_ops = {.read_applied = sim_read_applied,
         .read_maps = sim_read_maps,
-        .exec = sim_exec,
+        .exec_begin = sim_exec_begin,
+        .exec_end = sim_exec_end,
         .write_views = sim_write_views,
         .destroy = sim_store_destroy};
 
