@@ -11,26 +11,72 @@
 #include <stdlib.h>
 
 #define RESOLVED_KEPT_SECONDS "2592000" /* 30 days */
-#define NAME_SIZE 128                   /* of a field: window, counter, minute */
+#define NAME_SIZE 48                    /* of a field: window and counter, or minute */
+#define FIELDS_MAX 5000                 /* of one HSET, so that it holds Redis for milliseconds */
+
+/* The keys: <prefix>:view:<name><of>. */
+#define VIEW_KEY_MAP(X)            \
+    X(KEY_OWNERS, "owners")        \
+    X(KEY_OWNER, "owner:")         \
+    X(KEY_BUCKETS, "buckets:")     \
+    X(KEY_NEW_BUCKETS, "buckets+") \
+    X(KEY_MINUTES, "minutes:")     \
+    X(KEY_REVIEWS, "reviews")      \
+    X(KEY_REVIEW, "review:")
+
+#define VIEW_KEY_ENUM(name, text) name,
+enum view_key { VIEW_KEY_MAP(VIEW_KEY_ENUM) VIEW_KEYS };
+#undef VIEW_KEY_ENUM
+
+#define VIEW_KEY_NAME(name, text) text,
+static const char *const key_names[VIEW_KEYS] = {VIEW_KEY_MAP(VIEW_KEY_NAME)};
+#undef VIEW_KEY_NAME
+
+static const char *const window_names[VIEW_WINDOWS] = {"5m", "60m", "24h"};
+
+/* What is shown of one window: counters of the core, and what follows from them. */
+enum derived { FIRST_ATTEMPTS = -1, RETRY_SHARE_BPS = -2 };
+
+static const struct {
+    const char *name;
+    int count; /* enum count or enum derived */
+} shown[] = {
+        {"attempts", COUNT_ATTEMPTS},
+        {"first_attempts", FIRST_ATTEMPTS},
+        {"retries", COUNT_RETRIES},
+        {"retry_share_bps", RETRY_SHARE_BPS},
+        {"failures", COUNT_FAILURES},
+        {"first_attempt_units", COUNT_FIRST_UNITS},
+        {"retry_units", COUNT_RETRY_UNITS},
+        {"usage_unavailable", COUNT_USAGE_UNAVAILABLE},
+        {"late", COUNT_LATE},
+};
+#define SHOWN (sizeof(shown) / sizeof(shown[0]))
+#define WINDOW_FIELDS (VIEW_WINDOWS * SHOWN)
 
 struct views {
-    char *prefix;
+    struct buffer keys[VIEW_KEYS];               /* how each key begins */
+    char fields[VIEW_WINDOWS][SHOWN][NAME_SIZE]; /* <window>:<counter> */
     struct buffer commands;
     size_t count;
     struct buffer owner; /* of the view under way: with @partition where several have it */
     struct buffer field;
 };
 
-static const char *const window_names[VIEW_WINDOWS] = {"5m", "60m", "24h"};
-
+/* Names are made once: thousands of views a second are written from them. */
 struct views *
 views_new(const char *prefix)
 {
     struct views *views = memory_new(1, sizeof(*views));
 
-    views->prefix = strdup(prefix);
-    if (views->prefix == NULL) {
-        abort();
+    for (size_t i = 0; i < VIEW_KEYS; i++) {
+        buffer_printf(&views->keys[i], "%s:view:%s", prefix, key_names[i]);
+    }
+    for (size_t window = 0; window < VIEW_WINDOWS; window++) {
+        for (size_t i = 0; i < SHOWN; i++) {
+            snprintf(views->fields[window][i], NAME_SIZE, "%s:%s", window_names[window],
+                    shown[i].name);
+        }
     }
     return views;
 }
@@ -41,10 +87,12 @@ views_destroy(struct views *views)
     if (views == NULL) {
         return;
     }
+    for (size_t i = 0; i < VIEW_KEYS; i++) {
+        buffer_fini(&views->keys[i]);
+    }
     buffer_fini(&views->commands);
     buffer_fini(&views->owner);
     buffer_fini(&views->field);
-    free(views->prefix);
     free(views);
 }
 
@@ -72,21 +120,18 @@ begin(struct views *views, const char *command, size_t word_count)
     views->count += 1;
 }
 
-/* <prefix>:view:<name>, and behind it what the key is for. */
+/* A key, and behind it what it is for. */
 static void
-put_key(struct views *views, const char *name, struct span of)
+put_key(struct views *views, enum view_key key, struct span of)
 {
-    char text[NAME_SIZE];
-
-    snprintf(text, sizeof(text), "%s:view:%s", views->prefix, name);
-    resp_put_pair(&views->commands, span_of(text), of);
+    resp_put_pair(&views->commands, buffer_span(&views->keys[key]), of);
 }
 
 static void
-put_field(struct views *views, const char *name, int64_t value)
+put_field(struct views *views, const char *name, uint64_t value)
 {
     resp_put_text(&views->commands, name);
-    resp_put_signed(&views->commands, value);
+    resp_put_unsigned(&views->commands, value);
 }
 
 /* Owners that live in several partitions have a view in each. */
@@ -103,23 +148,6 @@ owner_name(struct views *views, int32_t partition, struct span owner)
 
 /* ---- owners ---------------------------------------------------------------------------------- */
 
-/* What is shown of one window; the counters of the core, and what follows from them. */
-static const struct {
-    const char *name;
-    int count; /* enum count, or one of: */
-} shown[] = {
-        {"attempts", COUNT_ATTEMPTS},
-        {"first_attempts", -1},
-        {"retries", COUNT_RETRIES},
-        {"retry_share_bps", -2},
-        {"failures", COUNT_FAILURES},
-        {"first_attempt_units", COUNT_FIRST_UNITS},
-        {"retry_units", COUNT_RETRY_UNITS},
-        {"usage_unavailable", COUNT_USAGE_UNAVAILABLE},
-        {"late", COUNT_LATE},
-};
-#define SHOWN (sizeof(shown) / sizeof(shown[0]))
-
 static uint64_t
 shown_value(const uint64_t totals[COUNT_BASE], int count)
 {
@@ -127,9 +155,9 @@ shown_value(const uint64_t totals[COUNT_BASE], int count)
     const uint64_t retries = totals[COUNT_RETRIES];
 
     switch (count) {
-    case -1:
+    case FIRST_ATTEMPTS:
         return attempts >= retries ? attempts - retries : 0;
-    case -2:
+    case RETRY_SHARE_BPS:
         return (uint64_t)share_bps(retries, attempts);
     default:
         return totals[count];
@@ -143,10 +171,7 @@ put_windows(
 {
     for (size_t window = 0; window < VIEW_WINDOWS; window++) {
         for (size_t i = 0; i < SHOWN; i++) {
-            char name[NAME_SIZE];
-
-            snprintf(name, sizeof(name), "%s:%s", window_names[window], shown[i].name);
-            resp_put_pair(&views->commands, before, span_of(name));
+            resp_put_pair(&views->commands, before, span_of(views->fields[window][i]));
             resp_put_unsigned(&views->commands, shown_value(totals[window], shown[i].count));
         }
     }
@@ -156,27 +181,64 @@ static void
 put_owner_hash(
         struct views *views, int32_t partition, const struct owner_view *view, struct span owner)
 {
-    begin(views, "HSET", 2 + 2 * (VIEW_WINDOWS * SHOWN + 4));
-    put_key(views, "owner:", owner);
-    put_windows(views, span_of(""), view->totals);
+    begin(views, "HSET", 2 + 2 * (WINDOW_FIELDS + 4));
+    put_key(views, KEY_OWNER, owner);
+    put_windows(views, SPAN_NULL, view->totals);
     put_field(views, "open_reviews", view->open_reviews);
-    put_field(views, "too_late", (int64_t)view->totals[VIEW_24H][COUNT_TOO_LATE]);
-    put_field(views, "as_of", view->as_of_ms);
-    put_field(views, "partition", partition);
+    put_field(views, "too_late", view->totals[VIEW_24H][COUNT_TOO_LATE]);
+    put_field(views, "as_of", (uint64_t)view->as_of_ms);
+    put_field(views, "partition", (uint64_t)partition);
 }
 
-static void
-put_buckets(struct views *views, const struct owner_view *view, struct span owner)
+/* The buckets from first on, as many as one HSET may hold; returns the next one. */
+static size_t
+put_some_buckets(struct views *views, enum view_key key, const struct owner_view *view,
+        struct span owner, size_t first)
 {
-    begin(views, "DEL", 2);
-    put_key(views, "buckets:", owner);
-    for (size_t i = 0; i < view->bucket_count; i++) {
+    const size_t left = view->bucket_count - first;
+    const size_t count = left < FIELDS_MAX / WINDOW_FIELDS ? left : FIELDS_MAX / WINDOW_FIELDS;
+
+    begin(views, "HSET", 2 + 2 * count * WINDOW_FIELDS);
+    put_key(views, key, owner);
+    for (size_t i = first; i < first + count; i++) {
         buffer_clear(&views->field);
         buffer_put(&views->field, view->buckets[i].bucket.data, view->buckets[i].bucket.size);
         buffer_put_byte(&views->field, ':');
-        begin(views, "HSET", 2 + 2 * VIEW_WINDOWS * SHOWN);
-        put_key(views, "buckets:", owner);
         put_windows(views, buffer_span(&views->field), view->buckets[i].totals);
+    }
+    return first + count;
+}
+
+/* More buckets than one HSET may hold: written aside, command after command, and put in their
+ * place by put_buckets(). */
+static void
+put_many_buckets(struct views *views, const struct owner_view *view, struct span owner)
+{
+    begin(views, "UNLINK", 2);
+    put_key(views, KEY_NEW_BUCKETS, owner);
+    for (size_t i = 0; i < view->bucket_count;) {
+        i = put_some_buckets(views, KEY_NEW_BUCKETS, view, owner, i);
+    }
+}
+
+static bool
+are_many_buckets(const struct owner_view *view)
+{
+    return view->bucket_count > FIELDS_MAX / WINDOW_FIELDS;
+}
+
+/* Buckets that vanished vanish here too: the hash is written anew. */
+static void
+put_buckets(struct views *views, const struct owner_view *view, struct span owner)
+{
+    begin(views, "UNLINK", 2);
+    put_key(views, KEY_BUCKETS, owner);
+    if (are_many_buckets(view)) {
+        begin(views, "RENAME", 3);
+        put_key(views, KEY_NEW_BUCKETS, owner);
+        put_key(views, KEY_BUCKETS, owner);
+    } else if (view->bucket_count != 0) {
+        put_some_buckets(views, KEY_BUCKETS, view, owner, 0);
     }
 }
 
@@ -189,21 +251,21 @@ put_minutes(struct views *views, const struct owner_view *view, struct span owne
     for (size_t i = 0; i < WINDOW_L_MINUTES; i++) {
         count += view->minute_attempts[i] != 0;
     }
-    begin(views, "DEL", 2);
-    put_key(views, "minutes:", owner);
+    begin(views, "UNLINK", 2);
+    put_key(views, KEY_MINUTES, owner);
     if (count == 0) {
         return;
     }
     begin(views, "HSET", 2 + 4 * count);
-    put_key(views, "minutes:", owner);
+    put_key(views, KEY_MINUTES, owner);
     for (size_t i = 0; i < WINDOW_L_MINUTES; i++) {
         char name[NAME_SIZE];
 
         if (view->minute_attempts[i] != 0) {
             snprintf(name, sizeof(name), "%" PRId64 ":attempts", view->first_minute + (int64_t)i);
-            put_field(views, name, (int64_t)view->minute_attempts[i]);
+            put_field(views, name, view->minute_attempts[i]);
             snprintf(name, sizeof(name), "%" PRId64 ":retries", view->first_minute + (int64_t)i);
-            put_field(views, name, (int64_t)view->minute_retries[i]);
+            put_field(views, name, view->minute_retries[i]);
         }
     }
 }
@@ -213,11 +275,14 @@ views_put_owner(struct views *views, int32_t partition, const struct owner_view 
 {
     const struct span owner = owner_name(views, partition, view->owner);
 
-    /* In one MULTI, so that no reader sees a hash between its DEL and its HSET. */
+    if (are_many_buckets(view)) {
+        put_many_buckets(views, view, owner);
+    }
+    /* In one MULTI, so that no reader sees a hash between its UNLINK and its HSET. */
     begin(views, "MULTI", 1);
     if (view->last_event_ms != TIME_NULL) {
         begin(views, "ZADD", 5);
-        put_key(views, "owners", span_of(""));
+        put_key(views, KEY_OWNERS, SPAN_NULL);
         resp_put_text(&views->commands, "GT"); /* after a restart it may be known less exactly */
         resp_put_signed(&views->commands, view->last_event_ms);
         resp_put(&views->commands, owner);
@@ -231,11 +296,11 @@ views_put_owner(struct views *views, int32_t partition, const struct owner_view 
 void
 views_forget_owner(struct views *views, int32_t partition, struct span owner)
 {
-    static const char *const keys[] = {"owner:", "buckets:", "minutes:"};
+    static const enum view_key keys[] = {KEY_OWNER, KEY_BUCKETS, KEY_NEW_BUCKETS, KEY_MINUTES};
     const struct span name = owner_name(views, partition, owner);
 
     begin(views, "ZREM", 3);
-    put_key(views, "owners", span_of(""));
+    put_key(views, KEY_OWNERS, SPAN_NULL);
     resp_put(&views->commands, name);
     begin(views, "UNLINK", 1 + sizeof(keys) / sizeof(keys[0]));
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -293,8 +358,8 @@ put_review(struct views *views, json_t *review)
     begin(views, "EVAL", 9 + 2 * (json_object_size(review) + 1));
     resp_put_text(&views->commands, show_review);
     resp_put_text(&views->commands, "2");
-    put_key(views, "review:", span_of(id));
-    put_key(views, "reviews", span_of(""));
+    put_key(views, KEY_REVIEW, span_of(id));
+    put_key(views, KEY_REVIEWS, SPAN_NULL);
     resp_put_signed(&views->commands, json_integer_value(json_object_get(review, "sequence")));
     resp_put_text(&views->commands, id);
     if (resolved) {

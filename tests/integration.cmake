@@ -41,5 +41,6 @@ integration_test(decode_fastavro 120)
 set_property(TEST integration.decode_fastavro APPEND PROPERTY
     ENVIRONMENT "DECODE_DRIVER=$<TARGET_FILE:decode_driver>")
 
-# The state in a Redis that the test starts itself.
+# State and views in a Redis that the test starts itself.
 retrywatch_test(integration store_redis consumer)
+retrywatch_test(integration views consumer)
