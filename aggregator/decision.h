@@ -88,6 +88,10 @@ const struct decision *decisions_find(const struct decisions *decisions, struct 
 
 size_t decisions_count(const struct decisions *decisions);
 
+/** Every decision, in no order; decisions[decisions_count()] pointers, borrowed until the next put.
+ */
+void decisions_list(const struct decisions *decisions, const struct decision **list);
+
 /** The index-th decision that names this owner or none, or NULL after the last. */
 const struct decision *decisions_for_owner(
         const struct decisions *decisions, struct span owner, size_t index);

@@ -234,6 +234,19 @@ decisions_count(const struct decisions *decisions)
     return decisions->count;
 }
 
+void
+decisions_list(const struct decisions *decisions, const struct decision **list)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < decisions->bucket_count; i++) {
+        for (const struct entry *entry = decisions->ids[i]; entry != NULL; entry = entry->next) {
+            list[count++] = entry->decision;
+        }
+    }
+    assert(count == decisions->count);
+}
+
 const struct decision *
 decisions_for_owner(const struct decisions *decisions, struct span owner, size_t index)
 {

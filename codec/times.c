@@ -233,3 +233,19 @@ date_format(int32_t days, char text[DATE_TEXT_SIZE])
     snprintf(text, DATE_TEXT_SIZE, "%04u-%02u-%02u", (unsigned)year % 10000, (unsigned)month % 100,
             (unsigned)day % 100);
 }
+
+void
+time_format(int64_t time_ms, char text[TIME_TEXT_SIZE])
+{
+    const int64_t days = time_ms / DAY_MS - (time_ms % DAY_MS < 0);
+    const int32_t shown = (int32_t)(days < DAYS_MIN ? DAYS_MIN : days > DAYS_MAX ? DAYS_MAX : days);
+    const unsigned ms = days == shown ? (unsigned)(time_ms - days * DAY_MS) : 0;
+    char date[DATE_TEXT_SIZE];
+    int size;
+
+    date_format(shown, date);
+    size = snprintf(text, TIME_TEXT_SIZE, "%sT%02u:%02u:%02u", date, ms / 3600000 % 24,
+            ms / 60000 % 60, ms / 1000 % 60);
+    snprintf(
+            text + size, TIME_TEXT_SIZE - (size_t)size, ms % 1000 != 0 ? ".%03uZ" : "Z", ms % 1000);
+}

@@ -24,4 +24,10 @@ bool date_parse(struct span text, int32_t *days);
 /** Write YYYY-MM-DD. days: years 0 to 9999; beyond them the nearest of these. */
 void date_format(int32_t days, char text[DATE_TEXT_SIZE]);
 
+#define TIME_TEXT_SIZE 32
+
+/** Write YYYY-MM-DDTHH:MM:SSZ, with .mmm before the Z when it is no whole second; time_parse()
+ * reads it back. Beyond the years 0 to 9999: midnight of the nearest day of these. */
+void time_format(int64_t time_ms, char text[TIME_TEXT_SIZE]);
+
 #endif

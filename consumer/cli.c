@@ -143,6 +143,7 @@ read_duration(const struct cli_option *option, const char *text, int64_t *value)
 static bool
 take_value(const struct cli_option *option, const char *text)
 {
+    struct cli_texts *texts = option->value;
     double decimal = 0;
 
     switch (option->type) {
@@ -151,6 +152,12 @@ take_value(const struct cli_option *option, const char *text)
         return true;
     case CLI_TEXT:
         *(const char **)option->value = text;
+        return true;
+    case CLI_TEXTS:
+        if (texts->count == CLI_TEXTS_MAX) {
+            return false;
+        }
+        texts->items[texts->count++] = text;
         return true;
     case CLI_INTEGER:
         return read_whole(option, text, option->value);
@@ -174,6 +181,8 @@ bad_value(const struct cli *cli, const struct cli_option *option, const char *te
         fprintf(stderr, "; allowed: %" PRId64 " to %" PRId64, option->min, option->max);
     } else if (option->type == CLI_DURATION) {
         fprintf(stderr, "; allowed: a number with ms, s, m, h or d");
+    } else if (option->type == CLI_TEXTS) {
+        fprintf(stderr, "; at most %d times", CLI_TEXTS_MAX);
     }
     fputc('\n', stderr);
     return usage_hint(cli);

@@ -9,6 +9,7 @@
 enum cli_type {
     CLI_FLAG,    /* bool *: true when given */
     CLI_TEXT,    /* const char ** */
+    CLI_TEXTS,   /* struct cli_texts *: may be given several times */
     CLI_INTEGER, /* int64_t * */
     CLI_DECIMAL, /* double * */
     CLI_DURATION /* int64_t *, milliseconds: 500ms, 5s, 3m, 4h, 8d */
@@ -21,6 +22,14 @@ struct cli_option {
     enum cli_type type;
     void *value;      /* holds the default before, and what was given after */
     int64_t min, max; /* of CLI_INTEGER (both 0: any) and CLI_DURATION */
+};
+
+#define CLI_TEXTS_MAX 16
+
+/* What a CLI_TEXTS option got; all zero is nothing. */
+struct cli_texts {
+    const char *items[CLI_TEXTS_MAX];
+    size_t count;
 };
 
 /* Options that many commands have. */

@@ -16,6 +16,8 @@ struct kafka_writer {
     const char *topic;
     rd_kafka_t *rk;
     uint64_t sent, acknowledged;
+    int32_t partition;           /* of the record acknowledged last, */
+    int64_t offset;              /* and its offset */
     rd_kafka_resp_err_t refused; /* why a record was not taken; else NO_ERROR */
 };
 
@@ -30,6 +32,8 @@ on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
         return;
     }
     writer->acknowledged += 1;
+    writer->partition = message->partition;
+    writer->offset = message->offset;
     kafka_trouble_over(&writer->trouble);
 }
 
@@ -162,4 +166,12 @@ uint64_t
 kafka_writer_acknowledged(const struct kafka_writer *writer)
 {
     return writer->acknowledged;
+}
+
+bool
+kafka_writer_last(const struct kafka_writer *writer, int32_t *partition, int64_t *offset)
+{
+    *partition = writer->partition;
+    *offset = writer->offset;
+    return writer->acknowledged > 0;
 }

@@ -30,6 +30,9 @@ enum status kafka_writer_send(struct kafka_writer *writer, struct span key, stru
 enum status kafka_writer_flush(
         struct kafka_writer *writer, int64_t timeout_ms, struct error *error) MUST_CHECK;
 
+/** Where the record that was acknowledged last is. False when none was. */
+bool kafka_writer_last(const struct kafka_writer *writer, int32_t *partition, int64_t *offset);
+
 /** Records acknowledged so far. */
 uint64_t kafka_writer_acknowledged(const struct kafka_writer *writer);
 

@@ -5,6 +5,7 @@ target_link_libraries(codec_support PUBLIC codec)
 
 retrywatch_test(unit avro_data codec_support)
 retrywatch_test(unit buffer codec_support)
+retrywatch_test(unit credential codec)
 retrywatch_test(unit decision_codec codec_support)
 retrywatch_test(unit decoder codec_support)
 retrywatch_test(unit forbidden codec)

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "codec/decision_codec.h"
+#include "codec/decision_json.h"
 #include "codec/outcome_json.h"
 #include "codec/review_codec.h"
 #include "codec/state.h"
@@ -120,6 +121,33 @@ test_decision(void **state)
 }
 
 static void
+test_decision_as_json(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct decision decision;
+        struct decision read;
+        struct buffer bytes = {0};
+        struct buffer again = {0};
+
+        random_decision(&numbers, &arena, &decision);
+        decision_encode(&decision, 7, &bytes);
+
+        json_t *json = decision_json(&decision);
+        char *text = json_dumps(json, JSON_COMPACT);
+
+        assert_int_equal(decision_decode(span_of(text), &arena, &read, NULL), STATUS_OK);
+        decision_encode(&read, 7, &again);
+        assert_true(span_equal(buffer_span(&bytes), buffer_span(&again)));
+        free(text);
+        json_decref(json);
+        buffer_fini(&bytes);
+        buffer_fini(&again);
+        arena_reset(&arena);
+    }
+}
+
+static void
 test_review_state(void **state)
 {
     (void)state;
@@ -213,6 +241,7 @@ main(void)
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_outcome_json),
             cmocka_unit_test(test_decision),
+            cmocka_unit_test(test_decision_as_json),
             cmocka_unit_test(test_review_state),
             cmocka_unit_test(test_applied),
             cmocka_unit_test(test_review_packet),

@@ -12,6 +12,7 @@ struct values {
     int64_t count;
     int64_t wait_ms;
     double rate;
+    struct cli_texts names;
 };
 
 /* Parses the words after the command's name. */
@@ -34,6 +35,7 @@ parse(struct cli *cli, struct values *values, const char *const *words)
                     .value = &values->wait_ms,
                     .help = "d"},
             {.name = "--rate", .argument = "R", .type = CLI_DECIMAL, .value = &values->rate},
+            {.name = "--name", .argument = "N", .type = CLI_TEXTS, .value = &values->names},
     };
     char *argv[16] = {(char *)(uintptr_t) "test"};
     int argc = 1;
@@ -109,6 +111,20 @@ test_values(void **state)
 }
 
 static void
+test_an_option_given_again(void **state)
+{
+    static const char *const words[] = {"--name", "a", "--name=b", NULL};
+    struct values values;
+    struct cli cli;
+
+    (void)state;
+    assert_int_equal(parse(&cli, &values, words), CLI_GO_ON);
+    assert_int_equal(values.names.count, 2);
+    assert_string_equal(values.names.items[0], "a");
+    assert_string_equal(values.names.items[1], "b");
+}
+
+static void
 test_common(void **state)
 {
     static const char *const words[] = {"name", "--config=c.yaml", "--set", "a=b", "--set=c=d",
@@ -136,6 +152,7 @@ main(void)
 
     ADD_ROWS(tests, count, rows, test_codes);
     ADD_TEST(tests, count, test_values);
+    ADD_TEST(tests, count, test_an_option_given_again);
     ADD_TEST(tests, count, test_common);
     return _cmocka_run_group_tests("cli", tests, count, NULL, NULL);
 }

@@ -113,6 +113,32 @@ test_dates_beyond_the_calendar(void **state)
 }
 
 static void
+test_time_is_written_as_it_is_read(void **state)
+{
+    static const struct {
+        int64_t time_ms;
+        const char *want;
+    } rows[] = {
+            {0, "1970-01-01T00:00:00Z"},
+            {-1, "1969-12-31T23:59:59.999Z"},
+            {INT64_C(1790084000001), "2026-09-22T13:33:20.001Z"},
+            {INT64_C(1790084000100), "2026-09-22T13:33:20.100Z"},
+            {INT64_C(253402300799000), "9999-12-31T23:59:59Z"},
+            {INT64_C(253402300800000), "9999-12-31T00:00:00Z"},
+            {INT64_MAX, "9999-12-31T00:00:00Z"},
+            {INT64_MIN, "0000-01-01T00:00:00Z"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[TIME_TEXT_SIZE];
+
+        time_format(rows[i].time_ms, text);
+        assert_string_equal(text, rows[i].want);
+    }
+}
+
+static void
 test_null(void **state)
 {
     int64_t time_ms = 77;
@@ -135,6 +161,7 @@ main(void)
     ADD_ROWS(tests, count, bad_times, test_bad_time);
     ADD_TEST(tests, count, test_null);
     ADD_TEST(tests, count, test_dates);
+    ADD_TEST(tests, count, test_time_is_written_as_it_is_read);
     ADD_TEST(tests, count, test_dates_beyond_the_calendar);
     return cmocka_run_group_tests_name("times", tests, NULL, NULL);
 }
