@@ -39,7 +39,7 @@ if command -v ccache >/dev/null; then
     options+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 fi
 cmake --preset release -B build/demo -DBUILD_TESTING=OFF "${options[@]}" >/dev/null
-cmake --build build/demo
+cmake --build build/demo -- --quiet
 retrywatch=$PWD/build/demo/consumer/retrywatch
 
 dir=$(mktemp -d)
@@ -130,7 +130,7 @@ Look around:
   redis-cli -u $redis
   tail -f $dir/service.log
 End it:
-  kill $service ${broker:-\$(cat $dir/kafka/pid)} \$(cat $dir/redis/pid); rm -r $dir
+  kill $service && sleep 3 && kill ${broker:-\$(cat $dir/kafka/pid)} \$(cat $dir/redis/pid); rm -r $dir
 TEXT
     exit 0
 fi

@@ -21,6 +21,8 @@ endfunction()
 
 integration_test(at_least_once 180)
 integration_test(bad_input 180)
+integration_test(canary 180)
+integration_test(commands 120)
 integration_test(config 60)
 integration_test(end_to_end 180)
 integration_test(json_input 180)
