@@ -184,13 +184,15 @@ human_width(struct span text)
 static int
 eighths_of(int64_t value, int64_t max, int full)
 {
-    const int eighths =
-            value <= 0 || max <= 0 ? 0 : (int)((double)value / (double)max * full * EIGHTHS + 0.5);
+    const int whole = full * EIGHTHS;
 
-    if (eighths > full * EIGHTHS) {
-        return full * EIGHTHS;
+    if (value <= 0 || max <= 0) {
+        return 0;
     }
-    return value > 0 && eighths == 0 ? 1 : eighths;
+
+    const int eighths = value < max ? (int)((double)value / (double)max * whole + 0.5) : whole;
+
+    return eighths == 0 ? 1 : eighths;
 }
 
 /* U+2580 and up: 1/8 to 8/8 from below are U+2581 to U+2588, from the left U+258F to U+2588. */

@@ -17,3 +17,10 @@ retrywatch_test(unit redis_address consumer)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
 retrywatch_test(unit resp consumer)
 target_link_libraries(test_resp PRIVATE PkgConfig::HIREDIS)
+
+# What people and dashboards see.
+retrywatch_test(unit human consumer)
+retrywatch_test(unit table_print consumer)
+retrywatch_test(unit review_print consumer)
+retrywatch_test(unit views codec_support)
+target_link_libraries(test_views PRIVATE consumer PkgConfig::HIREDIS)
