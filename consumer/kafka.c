@@ -11,9 +11,10 @@
 
 #define ASK_MS 1000  /* one question; then the reasons of failures are looked at */
 #define PAUSE_MS 100 /* between two questions */
-#define TOPICS 4
+#define TOPICS_MAX 4
 #define CREATE_PARTITIONS 4
-#define BROKER_DEFAULT (-1) /* replication factor */
+#define RETENTION_MS "2592000000" /* 30 days */
+#define BROKER_DEFAULT (-1)       /* replication factor */
 
 /* One topic of ours, and how --create-topics makes it. */
 struct topic {
@@ -29,7 +30,8 @@ struct check {
     struct kafka_trouble trouble;
     rd_kafka_t *rk;
     int64_t until_ms;
-    struct topic topics[TOPICS];
+    struct topic topics[TOPICS_MAX];
+    size_t topic_count;
 };
 
 static int64_t
@@ -38,11 +40,23 @@ monotonic_ms(void)
     return clock_system.monotonic_ms(&clock_system);
 }
 
+/* What notify reads, and where it puts what it cannot deliver. */
 static void
-name_topics(struct check *check)
+name_topics_of_notify(struct check *check)
+{
+    check->topics[check->topic_count++] = (struct topic){.name = check->config->topics.reviews,
+            .partitions = CREATE_PARTITIONS,
+            .settings = {{"retention.ms", RETENTION_MS}}};
+    check->topics[check->topic_count++] = (struct topic){.name = check->config->topics.undelivered,
+            .partitions = 1,
+            .settings = {{"retention.ms", RETENTION_MS}}};
+}
+
+static void
+name_topics_of_run(struct check *check)
 {
     const struct config *config = check->config;
-    const struct topic topics[TOPICS] = {
+    const struct topic topics[] = {
             /* One broken producer clock cannot move a partition's time. */
             {.name = config->topics.outcomes,
                     .partitions = CREATE_PARTITIONS,
@@ -50,16 +64,16 @@ name_topics(struct check *check)
             {.name = config->topics.decisions,
                     .partitions = 1,
                     .settings = {{"cleanup.policy", "compact"}}},
-            /* 30 days. */
             {.name = config->topics.reviews,
                     .partitions = CREATE_PARTITIONS,
-                    .settings = {{"retention.ms", "2592000000"}}},
+                    .settings = {{"retention.ms", RETENTION_MS}}},
             {.name = config->topics.rejected,
                     .partitions = CREATE_PARTITIONS,
-                    .settings = {{"retention.ms", "2592000000"}}},
+                    .settings = {{"retention.ms", RETENTION_MS}}},
     };
 
     memcpy(check->topics, topics, sizeof(topics));
+    check->topic_count = sizeof(topics) / sizeof(topics[0]);
 }
 
 /* ---- looking ------------------------------------------------------------------------------- */
@@ -95,7 +109,7 @@ look_at(struct check *check, struct topic *topic)
 static enum status
 look(struct check *check, struct error *error)
 {
-    for (size_t i = 0; i < TOPICS;) {
+    for (size_t i = 0; i < check->topic_count;) {
         const rd_kafka_resp_err_t code = look_at(check, &check->topics[i]);
 
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -126,7 +140,7 @@ count_missing(const struct check *check)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < TOPICS; i++) {
+    for (size_t i = 0; i < check->topic_count; i++) {
         count += is_missing(&check->topics[i]) ? 1 : 0;
     }
     return count;
@@ -239,7 +253,7 @@ create_missing(struct check *check, struct error *error)
 {
     enum status status = STATUS_OK;
 
-    for (size_t i = 0; i < TOPICS && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < check->topic_count && status == STATUS_OK; i++) {
         if (is_missing(&check->topics[i])) {
             status = create_topic(check, &check->topics[i], error);
         }
@@ -262,7 +276,7 @@ judge(const struct check *check, struct error *error)
     char names[256] = "";
     size_t used = 0;
 
-    for (size_t i = 0; i < TOPICS; i++) {
+    for (size_t i = 0; i < check->topic_count; i++) {
         const struct topic *topic = &check->topics[i];
 
         if (is_missing(topic) && used < sizeof(names)) {
@@ -306,29 +320,46 @@ tell_facts(struct check *check, struct kafka_facts *facts)
     facts->partition_count = check->topics[0].found;
 }
 
+/* The topics that check names; facts may be NULL. */
+static enum status
+run_check(struct check *check, bool create, struct kafka_facts *facts, struct error *error)
+{
+    enum status status = connect_client(check, error);
+
+    if (status == STATUS_OK) {
+        status = look(check, error);
+    }
+    if (status == STATUS_OK && create && count_missing(check) > 0) {
+        status = create_missing(check, error);
+    }
+    if (status == STATUS_OK) {
+        status = judge(check, error);
+    }
+    if (status == STATUS_OK && facts != NULL) {
+        tell_facts(check, facts);
+    }
+    if (check->rk != NULL) {
+        rd_kafka_destroy(check->rk);
+    }
+    return status;
+}
+
 enum status
 kafka_check(const struct config *config, bool create, int64_t timeout_ms, struct kafka_facts *facts,
         struct error *error)
 {
     struct check check = {.config = config, .until_ms = monotonic_ms() + timeout_ms};
-    enum status status;
 
-    name_topics(&check);
-    status = connect_client(&check, error);
-    if (status == STATUS_OK) {
-        status = look(&check, error);
-    }
-    if (status == STATUS_OK && create && count_missing(&check) > 0) {
-        status = create_missing(&check, error);
-    }
-    if (status == STATUS_OK) {
-        status = judge(&check, error);
-    }
-    if (status == STATUS_OK) {
-        tell_facts(&check, facts);
-    }
-    if (check.rk != NULL) {
-        rd_kafka_destroy(check.rk);
-    }
-    return status;
+    name_topics_of_run(&check);
+    return run_check(&check, create, facts, error);
+}
+
+enum status
+kafka_check_notify(
+        const struct config *config, bool create, int64_t timeout_ms, struct error *error)
+{
+    struct check check = {.config = config, .until_ms = monotonic_ms() + timeout_ms};
+
+    name_topics_of_notify(&check);
+    return run_check(&check, create, NULL, error);
 }

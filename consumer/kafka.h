@@ -8,6 +8,7 @@
 #include "consumer/config.h"
 #include "consumer/decision_feed.h"
 #include "consumer/publisher.h"
+#include "consumer/review_feed.h"
 #include "consumer/readback.h"
 #include "consumer/source.h"
 
@@ -33,6 +34,14 @@ enum status decisions_kafka_new(const struct config *config, const struct clock 
 /** The reviews and rejected topics; a client of its own is made for each read. Returns owned. */
 struct readback *readback_kafka_new(const struct config *config, const struct clock *clock);
 
+/**
+ * The reviews topic as a member of notify.group; joins at the first poll. listener: borrowed for
+ * its life. Returns owned in *out.
+ */
+enum status review_feed_kafka_new(const struct config *config,
+        const struct review_feed_listener *listener, struct review_feed **out,
+        struct error *error) MUST_CHECK;
+
 /* What the cluster says of itself and of the input topic. */
 struct kafka_facts {
     char cluster_id[64];     /* "" when the broker does not tell */
@@ -48,5 +57,9 @@ struct kafka_facts {
  */
 enum status kafka_check(const struct config *config, bool create, int64_t timeout_ms,
         struct kafka_facts *facts, struct error *error) MUST_CHECK;
+
+/** The same for the topics of `retrywatch notify`: reviews and undelivered. */
+enum status kafka_check_notify(const struct config *config, bool create, int64_t timeout_ms,
+        struct error *error) MUST_CHECK;
 
 #endif

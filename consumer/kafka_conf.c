@@ -1,6 +1,7 @@
 /* kafka_conf.c - the configuration of librdkafka clients, and what their errors mean to us.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "codec/state.h"
 #include "consumer/kafka_internal.h"
 #include "consumer/log.h"
 
@@ -319,4 +320,19 @@ kafka_positions(const char *topic, const struct position *positions, size_t coun
         }
     }
     return list;
+}
+
+rd_kafka_headers_t *
+kafka_headers(struct span packed)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(8);
+    struct reader reader = reader_of(packed);
+    struct span name;
+    struct span value;
+
+    while (packed.data != NULL && headers_next(&reader, &name, &value)) {
+        rd_kafka_header_add(headers, (const char *)name.data, (ssize_t)name.size, value.data,
+                (ssize_t)value.size);
+    }
+    return headers;
 }

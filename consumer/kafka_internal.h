@@ -97,6 +97,8 @@ bool kafka_ask_anything(struct kafka_asker *asker, int timeout_ms);
  */
 void kafka_consumer_close(
         rd_kafka_t *rk, const struct clock *clock, const bool *joined, bool waits);
+/** Headers that headers_put() (codec/state.h) wrote one after the other. Returns owned. */
+rd_kafka_headers_t *kafka_headers(struct span packed);
 
 /** The metadata remembered in the last rebalance callback; NULL before the first one. */
 const rd_kafka_consumer_group_metadata_t *source_kafka_group(const struct source *source);

@@ -103,17 +103,33 @@ check_sent(const struct kafka_writer *writer, struct error *error)
 }
 
 static rd_kafka_resp_err_t
-try_send(struct kafka_writer *writer, struct span key, struct span value, int64_t timestamp_ms)
+try_send(struct kafka_writer *writer, const struct writer_record *record)
 {
-    return rd_kafka_producev(writer->rk, RD_KAFKA_V_TOPIC(writer->topic),
-            RD_KAFKA_V_KEY(key.data, key.size), RD_KAFKA_V_VALUE((void *)value.data, value.size),
-            RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-            RD_KAFKA_V_END);
+    rd_kafka_headers_t *headers = kafka_headers(record->headers);
+    const rd_kafka_resp_err_t code = rd_kafka_producev(writer->rk, RD_KAFKA_V_TOPIC(writer->topic),
+            RD_KAFKA_V_KEY(record->key.data, record->key.size),
+            RD_KAFKA_V_VALUE((void *)record->value.data, record->value.size),
+            RD_KAFKA_V_TIMESTAMP(record->timestamp_ms), RD_KAFKA_V_HEADERS(headers),
+            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        rd_kafka_headers_destroy(headers);
+    }
+    return code;
 }
 
 enum status
 kafka_writer_send(struct kafka_writer *writer, struct span key, struct span value,
         int64_t timestamp_ms, struct error *error)
+{
+    return kafka_writer_put(writer,
+            &(struct writer_record){.key = key, .value = value, .timestamp_ms = timestamp_ms},
+            error);
+}
+
+enum status
+kafka_writer_put(
+        struct kafka_writer *writer, const struct writer_record *record, struct error *error)
 {
     uint64_t acknowledged = writer->acknowledged;
     int64_t waited_ms = 0;
@@ -125,7 +141,7 @@ kafka_writer_send(struct kafka_writer *writer, struct span key, struct span valu
             return status;
         }
 
-        const rd_kafka_resp_err_t code = try_send(writer, key, value, timestamp_ms);
+        const rd_kafka_resp_err_t code = try_send(writer, record);
 
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             break;

@@ -26,6 +26,16 @@ void kafka_writer_destroy(struct kafka_writer *writer);
 enum status kafka_writer_send(struct kafka_writer *writer, struct span key, struct span value,
         int64_t timestamp_ms, struct error *error) MUST_CHECK;
 
+/* A record with headers, as headers_put() (codec/state.h) wrote them; null: none. */
+struct writer_record {
+    struct span key, value, headers;
+    int64_t timestamp_ms; /* 0: the time it is sent */
+};
+
+/** The same for a record with headers. */
+enum status kafka_writer_put(struct kafka_writer *writer, const struct writer_record *record,
+        struct error *error) MUST_CHECK;
+
 /** Wait until every record is acknowledged. Errors: as above, for any record. */
 enum status kafka_writer_flush(
         struct kafka_writer *writer, int64_t timeout_ms, struct error *error) MUST_CHECK;

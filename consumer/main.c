@@ -24,6 +24,7 @@ static const struct command commands[] = {
         {"reviews", command_reviews, "Show what waits for a decision"},
         {"review", command_review, "Show one review: what rose, why, what can be decided"},
         {"generate", command_generate, "Write realistic events to the input topic"},
+        {"notify", command_notify, "Tell people of reviews: Alertmanager, webhooks"},
         {"broker", command_broker, "Run a development broker"},
         {"docs", command_docs, NULL},
 };

@@ -143,26 +143,11 @@ make_ready(struct publisher_kafka *publisher, struct error *error)
 
 /* ---- records ----------------------------------------------------------------------------- */
 
-static rd_kafka_headers_t *
-make_headers(struct span packed)
-{
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(8);
-    struct reader reader = reader_of(packed);
-    struct span name;
-    struct span value;
-
-    while (packed.data != NULL && headers_next(&reader, &name, &value)) {
-        rd_kafka_header_add(headers, (const char *)name.data, (ssize_t)name.size, value.data,
-                (ssize_t)value.size);
-    }
-    return headers;
-}
-
 static rd_kafka_resp_err_t
 produce_one(struct publisher_kafka *publisher, const struct out_record *record)
 {
     const struct config *config = publisher->config;
-    rd_kafka_headers_t *headers = make_headers(record->headers);
+    rd_kafka_headers_t *headers = kafka_headers(record->headers);
     const char *topic =
             record->topic == OUT_REVIEWS ? config->topics.reviews : config->topics.rejected;
     const rd_kafka_resp_err_t code = rd_kafka_producev(publisher->rk, RD_KAFKA_V_TOPIC(topic),
