@@ -243,8 +243,8 @@ class Bed:
         return json.loads(self.command(*arguments, "--config", self.path,
                                        "--output", "json").stdout)
 
-    def service(self, *arguments, config=None):
-        child = Service(self, config or self.path, arguments)
+    def service(self, *arguments, config=None, command="run"):
+        child = Service(self, config or self.path, arguments, command)
         self.children.append(child)
         return child
 
@@ -355,12 +355,13 @@ def headers(message):
 
 
 class Service:
-    """`retrywatch run` as a child, its log in a file."""
+    """`retrywatch run`, or another command that runs until it is told to stop, as a child, its log
+    in a file."""
 
-    def __init__(self, bed, config, arguments):
-        self.log_path = bed.dir / f"run-{len(bed.children)}.log"
+    def __init__(self, bed, config, arguments, command="run"):
+        self.log_path = bed.dir / f"{command}-{len(bed.children)}.log"
         self.log_file = self.log_path.open("w")
-        self.process = subprocess.Popen([BINARY, "run", "--config", config, *arguments],
+        self.process = subprocess.Popen([BINARY, command, "--config", config, *arguments],
                                         stdout=self.log_file, stderr=subprocess.STDOUT,
                                         preexec_fn=die_with_parent)
         self.over = False
