@@ -27,6 +27,7 @@ integration_test(config 60)
 integration_test(end_to_end 180)
 integration_test(json_input 180)
 integration_test(million 600)
+integration_test(notify 300)
 integration_test(registry 180)
 integration_test(trouble 300)
 
