@@ -97,6 +97,7 @@ bool kafka_ask_anything(struct kafka_asker *asker, int timeout_ms);
  */
 void kafka_consumer_close(
         rd_kafka_t *rk, const struct clock *clock, const bool *joined, bool waits);
+
 /** Headers that headers_put() (codec/state.h) wrote one after the other. Returns owned. */
 rd_kafka_headers_t *kafka_headers(struct span packed);
 

@@ -28,6 +28,7 @@ struct review_feed_kafka {
     rd_kafka_message_t *message; /* what the last record points into */
     struct assigned *assigned;   /* assigned[count] */
     size_t count;
+    bool joined; /* had an assignment */
     bool held;
 };
 
@@ -85,6 +86,7 @@ assign(struct review_feed_kafka *feed, rd_kafka_topic_partition_list_t *list)
     for (int i = 0; i < list->cnt; i++) {
         feed->assigned[i] = (struct assigned){.number = list->elems[i].partition};
     }
+    feed->joined = true;
     feed->held = false;
     rd_kafka_assign(feed->rk, list);
     log_info("notify", "step=assigned partitions=%d", list->cnt);
@@ -250,7 +252,7 @@ feed_at_end(const struct review_feed *base)
             return false;
         }
     }
-    return feed->assigned != NULL; /* assigned once, be it no partition at all */
+    return feed->joined; /* be it no partition at all */
 }
 
 static void
@@ -260,8 +262,8 @@ feed_destroy(struct review_feed *base)
 
     release(feed);
     if (feed->rk != NULL) {
-        rd_kafka_consumer_close(feed->rk);
-        rd_kafka_destroy(feed->rk);
+        kafka_consumer_close(
+                feed->rk, &clock_system, &feed->joined, feed->trouble.error.status == STATUS_OK);
     }
     free(feed->assigned);
     free(feed);
