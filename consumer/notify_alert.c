@@ -10,9 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
-#define TIME_TEXT_SIZE 48
-#define YEAR_10000_MS INT64_C(253402300800000)
+#define YEAR_9999_MS INT64_C(253370764800000)
 
 /* ---- reading the review --------------------------------------------------------------------- */
 
@@ -34,17 +32,13 @@ has_status(const json_t *review, const char *status)
     return strcmp(text_of(review, "status"), status) == 0;
 }
 
-/* Times out of the range of RFC 3339 are moved into it. */
-static void
-format_time(int64_t ms, char text[TIME_TEXT_SIZE])
+/* Within the years that RFC 3339 can write, so that sums of it stay numbers. */
+static int64_t
+time_of(const json_t *object, const char *name)
 {
-    const int64_t time_ms = ms < 0 ? 0 : ms >= YEAR_10000_MS ? YEAR_10000_MS - 1 : ms;
-    const int64_t of_day = time_ms % DAY_MS;
-    char date[DATE_TEXT_SIZE];
+    const int64_t time_ms = number_of(object, name);
 
-    date_format((int32_t)(time_ms / DAY_MS), date);
-    snprintf(text, TIME_TEXT_SIZE, "%sT%02d:%02d:%02d.%03dZ", date, (int)(of_day / 3600000),
-            (int)(of_day / 60000 % 60), (int)(of_day / 1000 % 60), (int)(of_day % 1000));
+    return time_ms < 0 ? 0 : time_ms > YEAR_9999_MS ? YEAR_9999_MS : time_ms;
 }
 
 /* ---- labels --------------------------------------------------------------------------------- */
@@ -217,7 +211,7 @@ set_description(json_t *annotations, const json_t *review)
     format_share(number_of(review, "retry_share_bps"), share);
     format_share(number_of(review, "baseline_share_bps"), baseline);
     format_share(number_of(review, "threshold_bps"), threshold);
-    format_time(number_of(review, "window_end"), end);
+    time_format(time_of(review, "window_end"), end);
     buffer_printf(&text,
             "In the hour to %s %" PRId64 " of %" PRId64 " attempts were retries: %s, the day "
             "before %s, threshold %s. Proposed action: %s. Missing: ",
@@ -294,14 +288,14 @@ least(int64_t a, int64_t b)
 static void
 set_times(json_t *alert, const json_t *review, int64_t repeat_ms, int64_t now_ms)
 {
-    const int64_t window_end_ms = number_of(review, "window_end");
+    const int64_t window_end_ms = time_of(review, "window_end");
     const int64_t ends_ms = is_over(review) ? least(window_end_ms, now_ms)
                                             : window_end_ms + repeat_ms + ALERT_GRACE_MS;
     char text[TIME_TEXT_SIZE];
 
-    format_time(least(number_of(review, "starts_at"), ends_ms), text);
+    time_format(least(time_of(review, "starts_at"), ends_ms), text);
     set_text(alert, "startsAt", text);
-    format_time(ends_ms, text);
+    time_format(ends_ms, text);
     set_text(alert, "endsAt", text);
 }
 
