@@ -114,14 +114,21 @@ on_revoked(void *context, const int32_t *partitions, size_t count, bool lost)
 
 /* ---- trouble --------------------------------------------------------------------------------- */
 
-void
-loop_reload(struct loop *loop, struct claim *claim, int64_t ms)
+static void
+pause_claim(struct loop *loop, const struct claim *claim)
 {
     struct error error = {0};
 
-    if (claim->state == CLAIM_RUNNING &&
-            loop->source->ops->pause(loop->source, claim->partition, &error) != STATUS_OK) {
+    if (loop->source->ops->pause(loop->source, claim->partition, &error) != STATUS_OK) {
         log_warn("pause", "partition=%" PRId32 " error=\"%s\"", claim->partition, error.text);
+    }
+}
+
+void
+loop_reload(struct loop *loop, struct claim *claim, int64_t ms)
+{
+    if (claim->state == CLAIM_RUNNING) {
+        pause_claim(loop, claim);
     }
     claim_reload(claim, loop_now(loop), ms);
 }
@@ -254,8 +261,10 @@ wait_for_schema(struct loop *loop, struct claim *claim, const struct record *rec
 {
     log_warn("schema", "partition=%" PRId32 " offset=%" PRId64 " error=\"%s\"", record->partition,
             record->offset, error->text);
-    loop_reload(loop, claim, SCHEMA_WAIT_MS);
+    pause_claim(loop, claim);
+    /* What was counted before it in this batch is still to be stored, with its last record. */
     claim->state = CLAIM_WAITING;
+    claim->retry_at_ms = loop_now(loop) + SCHEMA_WAIT_MS;
 }
 
 static enum status
