@@ -1,17 +1,18 @@
-/* world.c - a simulated Kafka, Redis and clock, in which instances of the service live and die.
+/* world.c - the simulated world: chance, instances that live and die, what becomes of their calls.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/simulation/world_internal.h"
 
 #include "consumer/digest.h"
 
-#include <assert.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- chance ------------------------------------------------------------------------------------
- */
+static void sim_stop(struct instance *instance);
+
+/* ---- chance ---------------------------------------------------------------------------------- */
 
 uint64_t
 world_random(struct world *world, uint64_t bound)
@@ -27,7 +28,23 @@ world_random(struct world *world, uint64_t bound)
 bool
 world_chance(struct world *world, int per_thousand)
 {
-    return (int64_t)world_random(world, 1000) < per_thousand;
+    return per_thousand > 0 && (int64_t)world_random(world, 1000) < per_thousand;
+}
+
+void
+world_fail(struct world *world, const char *format, ...)
+{
+    va_list args;
+
+    if (!world->failed) {
+        va_start(args, format);
+        vsnprintf(world->failure, sizeof(world->failure), format, args);
+        va_end(args);
+        world->failed = true;
+        if (world->trace) {
+            printf("%" PRId64 " FAILED %s\n", world->wall_ms, world->failure);
+        }
+    }
 }
 
 void
@@ -39,44 +56,112 @@ sim_trace(const struct instance *instance, const char *what, int32_t partition, 
     }
 }
 
-/* Before any call: time passes, others may move, and the call meets its fate. */
-enum fate
-sim_fate(struct instance *instance, int64_t down_until_ms)
+/* ---- the fate of a call ---------------------------------------------------------------------- */
+
+/* While this instance waits for its answer, others go on. */
+static void
+others_move(struct instance *instance, int turns)
+{
+    struct world *world = instance->world;
+
+    world->depth += 1;
+    for (int i = 0; i < turns; i++) {
+        const int other = (int)world_random(world, (uint64_t)world->instance_count);
+
+        world->wall_ms += (int64_t)world_random(world, 2000);
+        if (world->instances[other] != instance) {
+            world_turn(world, other);
+        }
+    }
+    world->depth -= 1;
+}
+
+static void
+time_passes(struct instance *instance)
 {
     struct world *world = instance->world;
     const struct world_faults *faults = &world->faults;
 
-    if (instance->dead) {
-        return FATE_CRASHED;
+    if (world_chance(world, faults->slow)) {
+        const int64_t ms = (int64_t)world_random(world, 20000);
+
+        world->wall_ms += ms;
+        if (ms > SESSION_TIMEOUT_MS) {
+            world_expel(world, instance->index, 0);
+        }
     }
     if (world->depth < 2 && world->instance_count > 1 && world_chance(world, faults->interleave)) {
-        const int turns = 1 + (int)world_random(world, 6);
-
-        world->depth += 1;
-        for (int i = 0; i < turns; i++) {
-            const int other = (int)world_random(world, (uint64_t)world->instance_count);
-
-            world->wall_ms += (int64_t)world_random(world, 2000);
-            if (world_chance(world, faults->expel * 20)) {
-                world_expel(world, instance->index);
-            }
-            if (world->instances[other] != instance) {
-                world_turn(world, other);
-            }
+        if (world_chance(world, faults->expel * 20)) {
+            world_expel(world, instance->index, (int)world_random(world, 3));
         }
-        world->depth -= 1;
+        others_move(instance, 1 + (int)world_random(world, 6));
     }
-    if (world->wall_ms < down_until_ms || world_chance(world, faults->failure)) {
+}
+
+/* The fault that is planned for this call, or FATE_DONE. */
+static enum fate
+planned_fate(struct instance *instance)
+{
+    struct world *world = instance->world;
+    enum fate fate = FATE_DONE;
+
+    world->calls += 1;
+    for (int i = 0; i < WORLD_PLANS; i++) {
+        if (world->plans[i].call == world->calls) {
+            fate = world->plans[i].fate;
+        }
+    }
+    if (fate == FATE_OVERTAKEN) {
+        world_expel(world, instance->index, 2);
+        others_move(instance, 6);
+        fate = FATE_DONE;
+    } else if (fate == FATE_FORGOTTEN) {
+        world_lose_writes(world);
+        fate = FATE_DONE;
+    }
+    return fate;
+}
+
+static enum fate
+random_fate(struct world *world)
+{
+    const struct world_faults *faults = &world->faults;
+
+    if (world_chance(world, faults->failure)) {
         return FATE_FAILED;
     }
     if (world_chance(world, faults->lost_reply)) {
         return world_chance(world, 500) ? FATE_LOST_REPLY : FATE_NOT_DONE;
     }
     if (world_chance(world, faults->crash)) {
-        instance->dead = true;
         return world_chance(world, 500) ? FATE_CRASHED : FATE_CRASHED_AFTER;
     }
     return FATE_DONE;
+}
+
+enum fate
+sim_fate(struct instance *instance, const char *call, int64_t down_until_ms)
+{
+    static const char *const names[FATE_COUNT] = {"", "failed", "lost reply", "not done", "crashed",
+            "crashed after", "overtaken", "forgotten"};
+    struct world *world = instance->world;
+    enum fate fate;
+
+    if (instance->dead) {
+        return FATE_CRASHED;
+    }
+    time_passes(instance);
+    fate = planned_fate(instance);
+    if (fate == FATE_DONE) {
+        fate = world->wall_ms < down_until_ms ? FATE_FAILED : random_fate(world);
+    }
+    if (fate == FATE_CRASHED || fate == FATE_CRASHED_AFTER) {
+        instance->dead = true;
+    }
+    if (fate != FATE_DONE) {
+        sim_trace(instance, call, -1, names[fate]);
+    }
+    return fate;
 }
 
 bool
@@ -105,313 +190,7 @@ fate_told_read(enum fate fate, enum status down, struct error *error)
     return fate == FATE_DONE ? STATUS_OK : error_set(error, down, "simulated: no answer");
 }
 
-/* ---- source ------------------------------------------------------------------------------------
- */
-
-static void
-source_revoke(struct instance *instance, int32_t partition, bool lost)
-{
-    const struct source_listener *listener = loop_listener(instance->loop);
-
-    listener->revoked(listener->context, &partition, 1, lost);
-    instance->partitions[partition] = (struct sim_partition){0};
-    if (instance->world->logs[partition].owner == instance->index) {
-        instance->world->logs[partition].owner = -1;
-    }
-    sim_trace(instance, "revoked", partition, lost ? "lost" : "");
-}
-
-/* The rebalance callback: what is not ours any more goes first, then comes what is new. */
-static void
-source_rebalance(struct instance *instance)
-{
-    struct world *world = instance->world;
-    const struct source_listener *listener = loop_listener(instance->loop);
-    int32_t assigned[WORLD_PARTITIONS_MAX];
-    size_t count = 0;
-
-    for (int32_t p = 0; p < world->partition_count; p++) {
-        const struct world_log *log = &world->logs[p];
-
-        if (instance->partitions[p].assigned &&
-                (instance->expelled || log->wanted != instance->index)) {
-            source_revoke(instance, p, instance->expelled);
-        }
-    }
-    instance->expelled = false;
-    instance->generation = world->generation;
-    for (int32_t p = 0; p < world->partition_count; p++) {
-        struct world_log *log = &world->logs[p];
-
-        if (log->wanted == instance->index && log->owner == -1) {
-            log->owner = instance->index;
-            instance->partitions[p] = (struct sim_partition){.assigned = true};
-            assigned[count++] = p;
-            sim_trace(instance, "assigned", p, "");
-        }
-    }
-    if (count != 0) {
-        listener->assigned(listener->context, assigned, count);
-    }
-}
-
-static enum status
-sim_poll(struct source *source, size_t max, int64_t wait_ms, int64_t linger_ms, struct batch *batch,
-        struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(source, source);
-    struct world *world = instance->world;
-    size_t count = 0;
-
-    (void)linger_ms;
-    *batch = (struct batch){0};
-    world->wall_ms += (int64_t)world_random(world, (uint64_t)wait_ms);
-
-    const enum fate fate = sim_fate(instance, world->broker_down_until_ms);
-
-    if (fate != FATE_DONE) {
-        return fate_told_read(fate, STATUS_BROKER_DOWN, error);
-    }
-    source_rebalance(instance);
-    max = 1 + world_random(world, max);
-    for (int32_t p = 0; p < world->partition_count; p++) {
-        struct sim_partition *partition = &instance->partitions[p];
-        const struct world_log *log = &world->logs[p];
-
-        while (partition->assigned && partition->resumed && count < max &&
-                partition->next < (int64_t)log->count) {
-            const struct world_record *record = &log->records[partition->next];
-
-            instance->records = memory_grow(instance->records, count, &instance->record_capacity,
-                    sizeof(*instance->records));
-            instance->records[count++] = (struct record){
-                    .partition = p,
-                    .offset = partition->next++,
-                    .timestamp_ms = record->timestamp_ms,
-                    .value = record->value != NULL ? span_of(record->value) : SPAN_NULL,
-            };
-        }
-    }
-    *batch = (struct batch){instance->records, count};
-    return STATUS_OK;
-}
-
-static enum status
-sim_committed(struct source *source, struct position *positions, size_t count, struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(source, source);
-    struct world *world = instance->world;
-    const enum fate fate = sim_fate(instance, world->broker_down_until_ms);
-
-    for (size_t i = 0; i < count; i++) {
-        const struct world_log *log = &world->logs[positions[i].partition];
-
-        memcpy(instance->metadata[i], log->metadata, CURSOR_TEXT_SIZE);
-        positions[i].offset = log->committed;
-        positions[i].metadata = instance->metadata[i];
-    }
-    return fate_told_read(fate, STATUS_BROKER_DOWN, error);
-}
-
-static enum status
-sim_pause(struct source *source, int32_t partition, struct error *error)
-{
-    (void)error;
-    INSTANCE_OF(source, source)->partitions[partition].resumed = false;
-    return STATUS_OK;
-}
-
-static enum status
-sim_resume(struct source *source, int32_t partition, int64_t offset, struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(source, source);
-    struct sim_partition *at = &instance->partitions[partition];
-
-    if (!at->assigned) {
-        return error_set(error, STATUS_FENCED, "simulated: not assigned");
-    }
-    at->resumed = true;
-    at->next = offset;
-    return STATUS_OK;
-}
-
-static enum status
-sim_limits(
-        struct source *source, int32_t partition, int64_t *low, int64_t *high, struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(source, source);
-    struct world *world = instance->world;
-
-    *low = 0;
-    *high = (int64_t)world->logs[partition].count;
-    return fate_told_read(
-            sim_fate(instance, world->broker_down_until_ms), STATUS_BROKER_DOWN, error);
-}
-
-static bool
-sim_at_end(struct source *source, int32_t partition, int64_t next)
-{
-    const struct instance *instance = INSTANCE_OF(source, source);
-    const struct world *world = instance->world;
-
-    return !instance->dead && world->wall_ms >= world->broker_down_until_ms &&
-           next == (int64_t)world->logs[partition].count;
-}
-
-static void
-sim_source_destroy(struct source *source)
-{
-    (void)source;
-}
-
-static const struct source_ops sim_source_ops = {.poll = sim_poll,
-        .committed = sim_committed,
-        .pause = sim_pause,
-        .resume = sim_resume,
-        .limits = sim_limits,
-        .at_end = sim_at_end,
-        .destroy = sim_source_destroy};
-
-/* ---- publisher ---------------------------------------------------------------------------------
- */
-
-static void
-output_add(struct world *world, const struct out_record *record)
-{
-    struct world_output *output;
-    struct reader headers = reader_of(record->headers);
-    struct span name, value;
-
-    world->outputs = memory_grow(
-            world->outputs, world->output_count, &world->output_capacity, sizeof(*output));
-    output = &world->outputs[world->output_count++];
-    *output = (struct world_output){.topic = record->topic, .partition = -1};
-    buffer_put(&output->key, record->key.data, record->key.size);
-    buffer_put(&output->value, record->value.data, record->value.size);
-    buffer_put(&output->headers, record->headers.data, record->headers.size);
-    while (headers_next(&headers, &name, &value)) {
-        char text[64] = {0};
-        char *blank;
-
-        memcpy(text, value.data, value.size < 63 ? value.size : 63);
-        if (span_equal(name, span_of("partition"))) {
-            output->partition = atoi(text);
-        } else if (span_equal(name, span_of("rw-position")) &&
-                   (blank = strchr(text, ' ')) != NULL) {
-            output->partition = atoi(blank);
-        }
-    }
-}
-
-static enum status
-sim_publish(struct publisher *publisher, const struct out_record *records, size_t record_count,
-        const struct position *positions, size_t position_count, struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(publisher, publisher);
-    struct world *world = instance->world;
-    const enum fate fate = sim_fate(instance, world->broker_down_until_ms);
-
-    if (!fate_is_done(fate)) {
-        return fate_told(fate, STATUS_BROKER_DOWN, error);
-    }
-    /* The coordinator fences by member and generation. */
-    if (instance->expelled || instance->generation != world->generation) {
-        sim_trace(instance, "publish", -1, "fenced");
-        return error_set(error, STATUS_FENCED, "simulated: old generation");
-    }
-    for (size_t i = 0; i < record_count; i++) {
-        output_add(world, &records[i]);
-    }
-    for (size_t i = 0; i < position_count; i++) {
-        struct world_log *log = &world->logs[positions[i].partition];
-
-        assert(positions[i].offset >= log->committed);
-        log->committed = positions[i].offset;
-        snprintf(log->metadata, sizeof(log->metadata), "%s", positions[i].metadata);
-        sim_trace(instance, "committed", positions[i].partition, positions[i].metadata);
-    }
-    return fate_told(fate, STATUS_BROKER_DOWN, error);
-}
-
-static void
-sim_publisher_destroy(struct publisher *publisher)
-{
-    (void)publisher;
-}
-
-static const struct publisher_ops sim_publisher_ops = {
-        .publish = sim_publish, .destroy = sim_publisher_destroy};
-
-/* ---- decisions ---------------------------------------------------------------------------------
- */
-
-static enum status
-sim_read_decisions(struct decision_feed *feed, struct decisions *decisions, struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(feed, feed);
-
-    (void)decisions;
-    return fate_told_read(
-            sim_fate(instance, instance->world->broker_down_until_ms), STATUS_BROKER_DOWN, error);
-}
-
-static enum status
-sim_read_new_decisions(struct decision_feed *feed, struct decisions *decisions, struct error *error)
-{
-    (void)feed;
-    (void)decisions;
-    (void)error;
-    return STATUS_OK;
-}
-
-static void
-sim_feed_destroy(struct decision_feed *feed)
-{
-    (void)feed;
-}
-
-static const struct decision_feed_ops sim_feed_ops = {.read_to_end = sim_read_decisions,
-        .read_new = sim_read_new_decisions,
-        .destroy = sim_feed_destroy};
-
-/* ---- what was published, read back
- * --------------------------------------------------------------- */
-
-static enum status
-sim_read_back(struct readback *readback, int64_t from_ms,
-        enum status (*visit)(void *context, struct span position, struct error *error),
-        void *context, struct error *error)
-{
-    struct instance *instance = INSTANCE_OF(readback, readback);
-    struct world *world = instance->world;
-    enum status status = fate_told_read(
-            sim_fate(instance, world->broker_down_until_ms), STATUS_BROKER_DOWN, error);
-
-    (void)from_ms;
-    for (size_t i = 0; i < world->output_count && status == STATUS_OK; i++) {
-        struct reader headers = reader_of(buffer_span(&world->outputs[i].headers));
-        struct span name, value;
-
-        while (headers_next(&headers, &name, &value) && status == STATUS_OK) {
-            if (span_equal(name, span_of("rw-position"))) {
-                status = visit(context, value, error);
-            }
-        }
-    }
-    return status;
-}
-
-static void
-sim_readback_destroy(struct readback *readback)
-{
-    (void)readback;
-}
-
-static const struct readback_ops sim_readback_ops = {
-        .read = sim_read_back, .destroy = sim_readback_destroy};
-
-/* ---- clock -------------------------------------------------------------------------------------
- */
+/* ---- clock ----------------------------------------------------------------------------------- */
 
 static int64_t
 sim_now(const struct clock *clock)
@@ -426,17 +205,37 @@ sim_sleep(const struct clock *clock, int64_t ms)
     (void)ms;
 }
 
-/* ---- instances ---------------------------------------------------------------------------------
- */
+/* ---- instances ------------------------------------------------------------------------------- */
+
+static void
+sim_connect(struct instance *instance)
+{
+    struct world *world = instance->world;
+    const struct loop_options options = {
+            .config = world->config,
+            .clock = &world->clock,
+            .decoder = instance->decoder,
+            .decisions = instance->decisions,
+            .digest = digest_sha256,
+            .process = instance->process,
+    };
+
+    instance->loop = loop_new(&options);
+    loop_connect(instance->loop, &instance->source, &instance->store, &instance->publisher,
+            &instance->feed, &instance->readback);
+}
 
 void
 world_start(struct world *world, int index)
 {
     struct instance *instance = memory_new(1, sizeof(*instance));
     const struct decoder_options decoder = {
-            .format = FORMAT_JSON, .record_bytes_max = (size_t)world->config->record_bytes};
+            .format = world->config->input.format,
+            .fetch = world->config->input.format == FORMAT_AVRO ? sim_fetch : NULL,
+            .fetch_context = instance,
+            .record_bytes_max = (size_t)world->config->record_bytes,
+    };
     struct error error = {0};
-    struct loop_options options;
 
     instance->world = world;
     instance->index = index;
@@ -446,21 +245,14 @@ world_start(struct world *world, int index)
     instance->feed.ops = &sim_feed_ops;
     instance->readback.ops = &sim_readback_ops;
     instance->decisions = decisions_new();
+    instance->process = world_random(world, UINT64_MAX);
+    instance->lag_ms = (int64_t)world_random(world, (uint64_t)world->decision_lag_ms + 1);
+    arena_init(&instance->arena);
     if (decoder_new(&decoder, &instance->decoder, &error) != STATUS_OK) {
         fprintf(stderr, "%s\n", error.text);
         abort();
     }
-    options = (struct loop_options){
-            .config = world->config,
-            .clock = &world->clock,
-            .decoder = instance->decoder,
-            .decisions = instance->decisions,
-            .digest = digest_sha256,
-            .process = world_random(world, UINT64_MAX),
-    };
-    instance->loop = loop_new(&options);
-    loop_connect(instance->loop, &instance->source, &instance->store, &instance->publisher,
-            &instance->feed, &instance->readback);
+    sim_connect(instance);
     world->instances[index] = instance;
     if (index >= world->instance_count) {
         world->instance_count = index + 1;
@@ -468,7 +260,7 @@ world_start(struct world *world, int index)
     world_rebalance(world);
 }
 
-void
+static void
 sim_stop(struct instance *instance)
 {
     struct world *world = instance->world;
@@ -478,9 +270,11 @@ sim_stop(struct instance *instance)
             world->logs[p].owner = -1;
         }
     }
+    transactions_orphan(world, instance);
     loop_destroy(instance->loop);
     decoder_destroy(instance->decoder);
     decisions_destroy(instance->decisions);
+    arena_fini(&instance->arena);
     free(instance->records);
     world->instances[instance->index] = NULL;
     free(instance);
@@ -492,7 +286,7 @@ world_turn(struct world *world, int index)
     struct instance *instance = world->instances[index];
     struct error error = {0};
 
-    if (instance == NULL || instance->running) {
+    if (instance == NULL || instance->running || world->refused || world->failed) {
         return;
     }
     instance->running = true;
@@ -501,14 +295,36 @@ world_turn(struct world *world, int index)
 
     instance->running = false;
     if (status != STATUS_OK && !instance->dead) {
-        fprintf(stderr, "instance %d gave up: %s\n", index, error.text);
-        world->failed = true;
+        sim_trace(instance, "gave up", -1, error.text);
+        if (status == STATUS_REFUSED && (world->emptied || world->reset)) {
+            world->refused = true;
+        } else {
+            world_fail(world, "instance %d gave up: %s", index, error.text);
+        }
     }
     if (instance->dead || status != STATUS_OK) {
-        sim_trace(instance, "crashed", -1, "");
+        sim_trace(instance, "ended", -1, "");
         sim_stop(instance);
         world_start(world, index);
     }
+}
+
+void
+world_restart(struct world *world, int index, bool drains)
+{
+    struct instance *instance = world->instances[index];
+
+    if (instance == NULL || instance->running) {
+        return;
+    }
+    if (drains) {
+        instance->running = true;
+        loop_drain(instance->loop);
+        instance->running = false;
+    }
+    sim_trace(instance, "restart", -1, drains ? "drained" : "");
+    sim_stop(instance);
+    world_start(world, index);
 }
 
 void
@@ -523,14 +339,16 @@ world_rebalance(struct world *world)
 }
 
 void
-world_expel(struct world *world, int index)
+world_expel(struct world *world, int index, int deaf)
 {
     struct instance *instance = world->instances[index];
 
     if (instance == NULL) {
         return;
     }
+    sim_trace(instance, "expelled", -1, "");
     instance->expelled = true;
+    instance->deaf = deaf;
     for (int32_t p = 0; p < world->partition_count; p++) {
         if (world->logs[p].owner == index) {
             world->logs[p].owner = -1;
@@ -554,23 +372,40 @@ world_init(struct world *world, uint64_t seed, struct config *config)
         world->logs[p].committed = -1;
         world->logs[p].owner = -1;
     }
+    for (int i = 0; i < WORLD_SCHEMAS; i++) {
+        world->schema_known_ms[i] = INT64_MAX;
+    }
 }
 
 void
-world_append(struct world *world, int32_t partition, char *value, bool valid)
+world_append(struct world *world, int32_t partition, struct span value, enum record_fate fate)
 {
     struct world_log *log = &world->logs[partition];
+    struct world_record *record;
 
     log->records = memory_grow(log->records, log->count, &log->capacity, sizeof(*log->records));
-    log->records[log->count++] = (struct world_record){world->wall_ms, value, valid};
+    record = &log->records[log->count++];
+    *record = (struct world_record){
+            .timestamp_ms = world->wall_ms, .is_null = value.data == NULL, .fate = fate};
+    if (value.data != NULL) {
+        buffer_put(&record->value, value.data, value.size);
+    }
 }
 
 bool
 world_is_settled(const struct world *world)
 {
     for (int32_t p = 0; p < world->partition_count; p++) {
+        const struct world_state *state = &world->states[p];
+
         if (world->logs[p].committed != (int64_t)world->logs[p].count) {
             return false;
+        }
+        for (size_t i = 0; i < state->count; i++) {
+            if (strcmp(state->fields[i].map, "pending") == 0 &&
+                    strtoull(state->fields[i].field, NULL, 10) > world->logs[p].published) {
+                return false;
+            }
         }
     }
     return true;
@@ -596,6 +431,37 @@ world_lose_writes(struct world *world)
         state_copy(&world->states[p], &world->durable[p]);
     }
     world->lost_writes = true;
+    if (world->trace) {
+        printf("%" PRId64 " Redis loses its last writes\n", world->wall_ms);
+    }
+}
+
+void
+world_empty(struct world *world)
+{
+    for (int32_t p = 0; p < world->partition_count; p++) {
+        const struct world_log *log = &world->logs[p];
+        struct cursor cursor = {0};
+        struct error error;
+
+        world->must_refuse =
+                world->must_refuse ||
+                (log->committed >= 0 && cursor_parse(log->metadata, &cursor, &error) == STATUS_OK &&
+                        !cursor.fresh);
+        state_clear(&world->states[p]);
+        state_clear(&world->durable[p]);
+    }
+    world->emptied = true;
+}
+
+void
+world_reset(struct world *world)
+{
+    for (int32_t p = 0; p < world->partition_count; p++) {
+        world->logs[p].committed = world_chance(world, 500) ? -1 : 0;
+        world->logs[p].metadata[0] = '\0';
+    }
+    world->reset = true;
 }
 
 void
@@ -608,16 +474,24 @@ world_fini(struct world *world)
     }
     for (int32_t p = 0; p < WORLD_PARTITIONS_MAX; p++) {
         for (size_t i = 0; i < world->logs[p].count; i++) {
-            free(world->logs[p].records[i].value);
+            buffer_fini(&world->logs[p].records[i].value);
         }
         free(world->logs[p].records);
         state_fini(&world->states[p]);
         state_fini(&world->durable[p]);
     }
     for (size_t i = 0; i < world->output_count; i++) {
-        buffer_fini(&world->outputs[i].key);
-        buffer_fini(&world->outputs[i].value);
-        buffer_fini(&world->outputs[i].headers);
+        output_fini(&world->outputs[i]);
     }
     free(world->outputs);
+    for (size_t i = 0; i < WORLD_TRANSACTIONS_MAX; i++) {
+        for (size_t k = 0; k < world->transactions[i].output_count; k++) {
+            output_fini(&world->transactions[i].outputs[k]);
+        }
+        free(world->transactions[i].outputs);
+    }
+    for (size_t i = 0; i < world->decision_count; i++) {
+        free(world->decisions[i].json);
+    }
+    free(world->decisions);
 }

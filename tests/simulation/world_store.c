@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/simulation/world_internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static bool
@@ -67,13 +69,132 @@ state_change(struct world_state *state, const struct change *change)
     }
 }
 
+const struct world_field *
+state_field(const struct world_state *state, const char *map, uint64_t number)
+{
+    char field[24];
+
+    snprintf(field, sizeof(field), "%" PRIu64, number);
+    for (size_t i = 0; i < state->count; i++) {
+        if (strcmp(state->fields[i].map, map) == 0 && strcmp(state->fields[i].field, field) == 0) {
+            return &state->fields[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- what an EXEC may do --------------------------------------------------------------------- */
+
+/* Serials that an EXEC adds to pending and removes from it. */
+struct serials {
+    size_t added;
+    uint64_t largest_removed;
+    bool only_removes;
+};
+
+static struct serials
+serials_of(const struct changes *changes)
+{
+    struct serials serials = {.only_removes = true};
+
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct change *change = &changes->changes[i];
+        const bool is_pending = span_equal(change->map, span_of("pending"));
+        char text[24] = {0};
+
+        serials.only_removes = serials.only_removes && is_pending && change->kind == CHANGE_DELETE;
+        if (is_pending && change->kind == CHANGE_SET) {
+            serials.added += 1;
+        } else if (is_pending && change->kind == CHANGE_DELETE) {
+            memcpy(text, change->field.data, change->field.size < 23 ? change->field.size : 23);
+
+            const uint64_t serial = strtoull(text, NULL, 10);
+
+            serials.largest_removed =
+                    serial > serials.largest_removed ? serial : serials.largest_removed;
+        }
+    }
+    return serials;
+}
+
+/* Another's state is taken over as it is: only what is published goes. */
+static void
+check_claim(struct instance *instance, int32_t p, const struct applied *before,
+        const struct applied *after, const struct serials *serials)
+{
+    if (after->offset != before->offset || after->serial != before->serial ||
+            !serials->only_removes) {
+        world_fail(instance->world, "partition %d: somebody else's state was changed", p);
+    }
+}
+
+/* What is known of decisions never goes back: it is what evaluations rest on. */
+static void
+check_knowledge(struct instance *instance, int32_t p)
+{
+    struct world_log *log = &instance->world->logs[p];
+
+    if (instance->decisions_known < log->decisions_known) {
+        world_fail(instance->world,
+                "partition %d: evaluated with %zu decisions known, after %zu were", p,
+                instance->decisions_known, log->decisions_known);
+    }
+    log->decisions_known = instance->decisions_known;
+}
+
+static void
+check_exec(struct instance *instance, const struct changes *changes)
+{
+    struct world *world = instance->world;
+    const int32_t p = changes->partition;
+    const struct serials serials = serials_of(changes);
+    struct applied before = {.offset = -1, .quiet = -1};
+    struct applied after;
+    struct error error;
+
+    if (applied_decode(changes->applied, &after, &error) != STATUS_OK ||
+            (world->states[p].exists && applied_decode(buffer_span(&world->states[p].applied),
+                                                &before, &error) != STATUS_OK)) {
+        world_fail(world, "partition %d: %s", p, error.text);
+        return;
+    }
+
+    const bool own = before.token.process == instance->process;
+    const bool adopts = own && instance->loading[p] && world->lost_writes;
+
+    if (after.token.process != instance->process || after.offset < before.offset ||
+            (after.quiet < before.quiet && after.offset <= before.quiet) ||
+            after.offset > (int64_t)world->logs[p].count) {
+        world_fail(world,
+                "partition %d: `applied` goes from offset %" PRId64 ", quiet %" PRId64
+                " to offset %" PRId64 ", quiet %" PRId64,
+                p, before.offset, before.quiet, after.offset, after.quiet);
+    }
+    if (world->states[p].exists && !own) {
+        check_claim(instance, p, &before, &after, &serials);
+    }
+    if (!adopts && serials.largest_removed > world->logs[p].published) {
+        world_fail(world, "partition %d: serial %" PRIu64 " is removed, and never published", p,
+                serials.largest_removed);
+    }
+    if (own && !instance->loading[p]) {
+        check_knowledge(instance, p);
+    }
+    if (own && !adopts) {
+        if (after.serial != before.serial + serials.added) {
+            world_fail(world, "partition %d: %zu serials are added from %" PRIu64 " to %" PRIu64, p,
+                    serials.added, before.serial, after.serial);
+        }
+    }
+}
+
 static enum status
 sim_exec_begin(struct store *store, const struct changes *changes, struct error *error)
 {
     struct instance *instance = INSTANCE_OF(store, store);
     struct world *world = instance->world;
     struct world_state *state = &world->states[changes->partition];
-    const enum fate fate = sim_fate(instance, world->store_down_until_ms);
+    const enum fate fate = sim_fate(instance, "exec", world->store_down_until_ms);
     const bool expected =
             changes->expected.data == NULL
                     ? !state->exists
@@ -90,9 +211,11 @@ sim_exec_begin(struct store *store, const struct changes *changes, struct error 
         sim_trace(instance, "exec", changes->partition, "fenced");
         return error_set(error, STATUS_FENCED, "simulated: applied is another");
     }
+    check_exec(instance, changes);
     for (size_t i = 0; i < changes->count; i++) {
         state_change(state, &changes->changes[i]);
     }
+    world->writes += 1;
     state->exists = true;
     buffer_clear(&state->applied);
     buffer_put(&state->applied, changes->applied.data, changes->applied.size);
@@ -120,7 +243,7 @@ sim_read_applied(struct store *store, int32_t partition, struct buffer *applied,
 {
     struct instance *instance = INSTANCE_OF(store, store);
     struct world *world = instance->world;
-    const enum fate fate = sim_fate(instance, world->store_down_until_ms);
+    const enum fate fate = sim_fate(instance, "read applied", world->store_down_until_ms);
     const struct world_state *state = &world->states[partition];
 
     if (fate != FATE_DONE) {
@@ -142,7 +265,7 @@ sim_read_maps(struct store *store, int32_t partition, const struct span *maps, s
 {
     struct instance *instance = INSTANCE_OF(store, store);
     struct world *world = instance->world;
-    const enum fate fate = sim_fate(instance, world->store_down_until_ms);
+    const enum fate fate = sim_fate(instance, "read maps", world->store_down_until_ms);
     enum status status = fate_told_read(fate, STATUS_STORE_DOWN, error);
     const struct world_state *state = &world->states[partition];
 
@@ -172,8 +295,8 @@ sim_write_views(
 
     (void)commands;
     (void)command_count;
-    return fate_told_read(
-            sim_fate(instance, instance->world->store_down_until_ms), STATUS_STORE_DOWN, error);
+    return fate_told_read(sim_fate(instance, "views", instance->world->store_down_until_ms),
+            STATUS_STORE_DOWN, error);
 }
 
 static void
