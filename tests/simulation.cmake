@@ -4,7 +4,14 @@ add_executable(simulate simulation/simulate.c simulation/check.c simulation/hist
     simulation/world_store.c)
 target_compile_definitions(simulate PRIVATE _GNU_SOURCE)
 target_link_libraries(simulate PRIVATE consumer)
-add_test(NAME simulation.random COMMAND simulate --seeds 600)
-set_tests_properties(simulation.random PROPERTIES LABELS simulation TIMEOUT 600)
-add_test(NAME simulation.exhaustive COMMAND simulate --exhaustive)
-set_tests_properties(simulation.exhaustive PROPERTIES LABELS simulation TIMEOUT 600)
+
+# retrywatch_simulation(<name> <command>...)
+function(retrywatch_simulation name)
+    add_test(NAME simulation.${name} COMMAND ${ARGN})
+    set_tests_properties(simulation.${name} PROPERTIES LABELS simulation TIMEOUT 900)
+endfunction()
+
+# Many seeds in an optimised build; some, and every crash point, as this tree is built.
+retrywatch_simulation(random ${CMAKE_CURRENT_SOURCE_DIR}/simulation/run.sh 2000)
+retrywatch_simulation(here simulate --seed 1000001 --seeds 200)
+retrywatch_simulation(exhaustive simulate --exhaustive)

@@ -40,6 +40,8 @@ struct instance {
     struct decision_feed feed;
     struct readback readback;
     enum fate exec_fate; /* of the EXEC that was begun */
+    bool exec_waits;     /* Redis has not executed it yet */
+    struct changes exec; /* if so */
     struct decoder *decoder;
     struct decisions *decisions;
     size_t decisions_known; /* of the topic, in order */

@@ -188,28 +188,20 @@ check_exec(struct instance *instance, const struct changes *changes)
     }
 }
 
-static enum status
-sim_exec_begin(struct store *store, const struct changes *changes, struct error *error)
+/* Redis executes what was sent, unless `applied` has changed meanwhile. */
+static bool
+execute(struct instance *instance, const struct changes *changes)
 {
-    struct instance *instance = INSTANCE_OF(store, store);
     struct world *world = instance->world;
     struct world_state *state = &world->states[changes->partition];
-    const enum fate fate = sim_fate(instance, "exec", world->store_down_until_ms);
     const bool expected =
             changes->expected.data == NULL
                     ? !state->exists
                     : state->exists && span_equal(buffer_span(&state->applied), changes->expected);
 
-    if (fate == FATE_NOT_DONE) {
-        instance->exec_fate = fate; /* sent, and lost on the way */
-        return STATUS_OK;
-    }
-    if (!fate_is_done(fate)) {
-        return fate_told(fate, STATUS_STORE_DOWN, error);
-    }
     if (!expected) {
         sim_trace(instance, "exec", changes->partition, "fenced");
-        return error_set(error, STATUS_FENCED, "simulated: applied is another");
+        return false;
     }
     check_exec(instance, changes);
     for (size_t i = 0; i < changes->count; i++) {
@@ -220,8 +212,37 @@ sim_exec_begin(struct store *store, const struct changes *changes, struct error 
     buffer_clear(&state->applied);
     buffer_put(&state->applied, changes->applied.data, changes->applied.size);
     sim_trace(instance, "exec", changes->partition, "done");
+    return true;
+}
+
+static enum status
+fenced(struct error *error)
+{
+    return error_set(error, STATUS_FENCED, "simulated: applied is another");
+}
+
+/* Redis may execute it at once, or only just before its answer is waited for. */
+static enum status
+sim_exec_begin(struct store *store, const struct changes *changes, struct error *error)
+{
+    struct instance *instance = INSTANCE_OF(store, store);
+    struct world *world = instance->world;
+    const enum fate fate = sim_fate(instance, "exec", world->store_down_until_ms);
+
     instance->exec_fate = fate;
-    return STATUS_OK;
+    instance->exec_waits = false;
+    if (fate == FATE_NOT_DONE) {
+        return STATUS_OK; /* sent, and lost on the way */
+    }
+    if (!fate_is_done(fate)) {
+        return fate_told(fate, STATUS_STORE_DOWN, error);
+    }
+    if (world_chance(world, 300)) {
+        instance->exec_waits = true;
+        instance->exec = *changes;
+        return STATUS_OK;
+    }
+    return execute(instance, changes) ? STATUS_OK : fenced(error);
 }
 
 /* The answer may be lost, and others may move before it comes. */
@@ -229,11 +250,16 @@ static enum status
 sim_exec_end(struct store *store, struct error *error)
 {
     struct instance *instance = INSTANCE_OF(store, store);
-    const enum fate now = sim_fate(instance, instance->world->store_down_until_ms);
+    struct world *world = instance->world;
+    const enum fate now = sim_fate(instance, "exec answer", world->store_down_until_ms);
     const enum fate fate = now != FATE_DONE && instance->exec_fate == FATE_DONE
                                    ? FATE_LOST_REPLY
                                    : instance->exec_fate;
 
+    if (instance->exec_waits && (now == FATE_DONE || world_chance(world, 500)) &&
+            !execute(instance, &instance->exec) && fate == FATE_DONE) {
+        return fenced(error);
+    }
     return fate_told(fate, STATUS_STORE_DOWN, error);
 }
 
