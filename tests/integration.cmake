@@ -47,3 +47,7 @@ set_property(TEST integration.decode_fastavro APPEND PROPERTY
 # State and views in a Redis that the test starts itself.
 retrywatch_test(integration store_redis consumer)
 retrywatch_test(integration views consumer)
+retrywatch_test(integration view_reader consumer)
+add_test(NAME integration.show
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/integration/show.sh $<TARGET_FILE:retrywatch>)
+set_tests_properties(integration.show PROPERTIES LABELS integration TIMEOUT 60)
