@@ -18,7 +18,7 @@ import uuid
 
 import redis
 
-from harness import BINARY, Bed, Server, check, die_with_parent
+from harness import BINARY, Bed, Server, check, die_with_parent, result as run_result
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -95,9 +95,9 @@ def median(rows, field):
 def bench(arguments, kafka, redis_url, compression):
     bed = Bed(f"bench-{compression}", bootstrap=kafka, redis_url=redis_url)
     print(f"# {compression}: generating {arguments.events} events", file=sys.stderr)
-    bed.command("generate", "--config", bed.path, "--events", str(arguments.events), "--span", arguments.span,
+    bed.command("generate", "--config", bed.path, "--events", str(arguments.events),
                 "--owners", str(arguments.owners), "--zipf", "1.1", "--seed", "1",
-                "--scenario", "calm", "--set",
+                "--scenario", "calm", "--span", arguments.span, "--set",
                 f"kafka.producer.compression.codec={compression}", timeout=900)
     pairs = []
     for number in range(arguments.pairs):
@@ -110,6 +110,7 @@ def bench(arguments, kafka, redis_url, compression):
     fields = ("events_per_second", "events_per_cpu_second")
     return {
         "compression": compression, "events": arguments.events, "owners": arguments.owners,
+        "span": arguments.span,
         "pairs": arguments.pairs,
         "counting_consumer": {field: round(median(nulls, field)) for field in fields},
         "retrywatch": {**{field: round(median(ours, field)) for field in fields},
@@ -149,6 +150,7 @@ def main():
     results = [bench(arguments, kafka, redis_url, codec) for codec in arguments.compression]
     table(results)
     print(json.dumps({"bench": "pipeline", "results": results}))
+    run_result["passed"] = True
 
 
 main()

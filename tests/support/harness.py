@@ -26,6 +26,7 @@ ROOT = SUPPORT.parent.parent
 BINARY = os.environ.get("RETRYWATCH", str(ROOT / "build/dev/consumer/retrywatch"))
 FIXTURES = Path(os.environ.get("RETRYWATCH_FIXTURES", ROOT / "build/dev/tests/fixtures"))
 SKIPPED = 77
+result = {"passed": False}  # set at the end; what failed shows the service's log
 
 
 def skip(reason):
@@ -371,11 +372,11 @@ class Service:
         return self.log_path.read_text(errors="replace")
 
     def show_log(self):
-        """At the end of a test: the log's last lines, for whoever has to find out why."""
+        """At the end of a test that failed: the log's last lines."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        if self.log_path.exists():
+        if not result["passed"]:
             lines = self.log().splitlines()
             print(f"--- {self.log_path.name}: {len(lines)} lines, the last of them:")
             print("\n".join(lines[-40:]))
@@ -431,3 +432,4 @@ def run(tests, seconds=150):
         print(f"[ RUN      ] {test.__name__}", flush=True)
         test()
         print(f"[       OK ] {test.__name__} ({time.monotonic() - start:.1f} s)", flush=True)
+    result["passed"] = True
