@@ -267,6 +267,8 @@ kafka_conf_new(const struct config *config, enum kafka_scope scope,
     trouble->config = config;
     kafka_conf_set(conf, "client.id", "retrywatch");
     kafka_conf_set(conf, "bootstrap.servers", kafka_address(config));
+    /* A broker that is back after a while should be found at once, not after librdkafka's 10 s. */
+    kafka_conf_set(conf, "reconnect.backoff.max.ms", "2000");
     set_all(conf, defaults);
     status = set_configured(conf, config, KAFKA_ALL, ours, error);
     if (status == STATUS_OK) {

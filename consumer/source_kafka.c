@@ -191,9 +191,9 @@ on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_
     struct source_kafka *source = ((struct kafka_trouble *)opaque)->owner;
 
     source->rebalanced = true;
-    kafka_trouble_over(&source->trouble); /* the coordinator has just answered */
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         source->joined = true;
+        kafka_trouble_over(&source->trouble); /* the coordinator has just answered */
         assign(source, list);
     } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
         revoke(source, list);
@@ -673,6 +673,9 @@ static const struct kafka_setting source_defaults[] = {
         {"fetch.message.max.bytes", "262144", NULL},
         {"queued.min.messages", "1000000", NULL},
         {"queued.max.messages.kbytes", "262144", NULL},
+        /* A member that died is missed after 15 s, not 45; also the one that this process was
+         * before the brokers were away for longer. */
+        {"session.timeout.ms", "15000", NULL},
         {NULL, NULL, NULL},
 };
 
