@@ -18,8 +18,9 @@
 #include <sys/random.h>
 
 #define INIT_WAIT_MS 5000
-#define STEP_WAIT_MS 5000  /* for each of: records, offsets, commit */
-#define ABORT_WAIT_MS 3000 /* beyond it the producer is thrown away instead */
+#define STEP_WAIT_MS 5000    /* for the records, and for the offsets */
+#define COMMIT_WAIT_MS 10000 /* beyond it the outcome is unknown, which costs a load */
+#define ABORT_WAIT_MS 3000   /* beyond it the producer is thrown away instead */
 #define POLL_MS 10
 #define TRANSACTIONAL_ID_SIZE 320
 
@@ -260,7 +261,7 @@ abandon(struct publisher_kafka *publisher)
 static enum status
 commit_transaction(struct publisher_kafka *publisher, struct error *error)
 {
-    rd_kafka_error_t *problem = rd_kafka_commit_transaction(publisher->rk, STEP_WAIT_MS);
+    rd_kafka_error_t *problem = rd_kafka_commit_transaction(publisher->rk, COMMIT_WAIT_MS);
 
     if (problem == NULL) {
         return STATUS_OK;
