@@ -23,6 +23,8 @@ static const struct command commands[] = {
         {"owner", command_owner, "Show one owner: counters, buckets, the last hour, reviews"},
         {"reviews", command_reviews, "Show what waits for a decision"},
         {"review", command_review, "Show one review: what rose, why, what can be decided"},
+        {"decide", command_decide, "Record a cost owner's decision"},
+        {"decisions", command_decisions, "Show, revoke and check recorded decisions"},
         {"generate", command_generate, "Write realistic events to the input topic"},
         {"notify", command_notify, "Tell people of reviews: Alertmanager, webhooks"},
         {"broker", command_broker, "Run a development broker"},

@@ -9,6 +9,8 @@
 int command_run(int argc, char **argv);
 int command_check_config(int argc, char **argv);
 int command_generate(int argc, char **argv);
+int command_decide(int argc, char **argv);
+int command_decisions(int argc, char **argv);
 int command_owners(int argc, char **argv);
 int command_owner(int argc, char **argv);
 int command_reviews(int argc, char **argv);
