@@ -526,7 +526,7 @@ is_expired(const struct notify *notify, const struct task *task, int64_t now)
     return now - task->event->read_ms >= notify->config->notify.give_up_ms;
 }
 
-/* All that has waited for this destination for too long, each review's events in their order. */
+/* All that has waited for this destination for too long, in the order of reading. */
 static enum status
 expire(struct notify *notify, struct destination *destination, const char *detail,
         struct error *error)
@@ -537,7 +537,7 @@ expire(struct notify *notify, struct destination *destination, const char *detai
 
     for (struct task *d = destination->first; d != NULL && status == STATUS_OK; d = next) {
         next = d->next;
-        if (is_expired(notify, d, now) && !is_behind(destination, d)) {
+        if (is_expired(notify, d, now)) {
             status = give_up(notify, destination, d, "gave_up", detail, error);
         }
     }

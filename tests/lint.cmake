@@ -13,5 +13,9 @@ retrywatch_lint(aggregator_is_pure ${support}/check_symbols.sh $<TARGET_FILE:agg
     snprintf strlen vsnprintf)
 
 retrywatch_lint(headers ${support}/check_headers.sh ${PROJECT_SOURCE_DIR} ${CMAKE_C_COMPILER})
+# The example for Alertmanager, where its own checker is here.
+retrywatch_lint(alertmanager_example ${support}/check_alertmanager.sh
+    ${PROJECT_SOURCE_DIR}/deploy/alertmanager.example.yml)
+set_tests_properties(lint.alertmanager_example PROPERTIES SKIP_RETURN_CODE 77)
 retrywatch_lint(tree ${support}/check_tree.sh)
 retrywatch_lint(docs ${support}/docs.sh check $<TARGET_FILE:retrywatch>)
