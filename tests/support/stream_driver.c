@@ -305,6 +305,7 @@ keep_metrics(struct driver *driver)
     driver->before.late += now->late;
     driver->before.too_late += now->too_late;
     driver->before.suppressed += now->suppressed;
+    driver->before.over_limit += now->over_limit;
 }
 
 static void
@@ -494,16 +495,18 @@ play_check(struct driver *driver)
             json_array_append_new(views, view_json(&view));
         }
     }
-    print("check", json_pack("{s:[I,I,I],s:{s:I,s:I,s:I,s:I},s:o,s:o,s:o,s:o}", "times",
-                           (json_int_t)times.stream_ms, (json_int_t)times.log_ms,
-                           (json_int_t)times.record_max_ms, "metrics", "counted",
-                           (json_int_t)(driver->before.counted + metrics->counted), "late",
-                           (json_int_t)(driver->before.late + metrics->late), "too_late",
-                           (json_int_t)(driver->before.too_late + metrics->too_late), "suppressed",
-                           (json_int_t)(driver->before.suppressed + metrics->suppressed), "minutes",
-                           slots_json(driver, FOLD_MINUTE), "half_hours",
-                           slots_json(driver, FOLD_HALF_HOUR), "views", views, "forgotten",
-                           forgotten_owners));
+    print("check",
+            json_pack("{s:[I,I,I],s:{s:I,s:I,s:I,s:I,s:I},s:o,s:o,s:o,s:o}", "times",
+                    (json_int_t)times.stream_ms, (json_int_t)times.log_ms,
+                    (json_int_t)times.record_max_ms, "metrics", "counted",
+                    (json_int_t)(driver->before.counted + metrics->counted), "late",
+                    (json_int_t)(driver->before.late + metrics->late), "too_late",
+                    (json_int_t)(driver->before.too_late + metrics->too_late), "suppressed",
+                    (json_int_t)(driver->before.suppressed + metrics->suppressed), "over_limit",
+                    (json_int_t)(driver->before.over_limit + metrics->over_limit), "minutes",
+                    slots_json(driver, FOLD_MINUTE), "half_hours",
+                    slots_json(driver, FOLD_HALF_HOUR), "views", views, "forgotten",
+                    forgotten_owners));
     arena_reset(&driver->arena);
 }
 

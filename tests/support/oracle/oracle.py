@@ -22,9 +22,6 @@ from recount import Partition
 from stream import Generator, play_line
 from words import (ACTIONS, MISSING_FIELDS, OWNER, PAUSES, REASONS, STATUSES)
 
-SHRINK_S = 120
-
-
 def text_of(line):
     if line[0] in ("event", "decision"):
         value = "" if line[-1] is None else json.dumps(line[-1], ensure_ascii=False)
@@ -181,9 +178,9 @@ def is_whole(lines):
                for before, line in zip([("none",)] + lines, lines))
 
 
-def shrink(driver, config, lines):
+def shrink(driver, config, lines, seconds):
     """Leave out lines, ever smaller runs of them, while it still differs."""
-    deadline = time.monotonic() + SHRINK_S
+    deadline = time.monotonic() + seconds
     size = len(lines) // 2
     while size >= 1:
         start, shorter = 0, False
@@ -202,8 +199,8 @@ def shrink(driver, config, lines):
     return lines
 
 
-def report(driver, seed, config, lines):
-    lines = shrink(driver, config, lines)
+def report(driver, seed, config, lines, seconds):
+    lines = shrink(driver, config, lines, seconds)
     print(f"seed {seed} differs; {len(lines)} lines are left of it:")
     print("config", json.dumps(config))
     for index, line in enumerate(lines):
@@ -244,6 +241,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the first stream")
     parser.add_argument("--events", type=int, default=300, help="in a stream, about")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--shrink", type=int, default=120, metavar="SECONDS")
     parser.add_argument("--all", action="store_true", help="only name what differs, in each stream")
     options = parser.parse_args()
     jobs = [(options.driver, options.seed + i, options.events) for i in range(options.streams)]
@@ -259,7 +257,7 @@ def main():
             elif difference is not None:
                 pool.terminate()
                 made = Generator(seed).run(options.events)
-                report(options.driver, seed, made.config, made.lines)
+                report(options.driver, seed, made.config, made.lines, options.shrink)
                 return 1
             reached.update(found)
     for kind, name in sorted(reached):

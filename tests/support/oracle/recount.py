@@ -133,7 +133,8 @@ class Partition:
         self.T = self.log = self.record_max = None
         self.last_event = {}    # owner -> largest t counted
         self.published = []
-        self.counts = dict.fromkeys(["counted", "late", "too_late", "suppressed"], 0)
+        self.counts = dict.fromkeys(["counted", "late", "too_late", "suppressed",
+                                     "over_limit"], 0)
 
     # ---- time --------------------------------------------------------------------------------
 
@@ -188,6 +189,7 @@ class Partition:
         without = {d for d in range(5) if named[d] in (None, "", MISSING)}
         too_late = self.log - t > self.config["limits"]["too_late_ms"]
         series = self.place(named)
+        self.counts["over_limit"] += any(OTHER == new != old for old, new in zip(named, series))
         minute, log_minute = t // MINUTE_MS, self.log // MINUTE_MS
         event = Event(offset, t, series, value, minute < log_minute - 4,
                       not too_late and log_minute - 59 <= minute, self.log if too_late else None,
