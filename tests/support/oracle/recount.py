@@ -188,8 +188,8 @@ class Partition:
         named = [value.get(name) for name in DIMENSIONS]
         without = {d for d in range(5) if named[d] in (None, "", MISSING)}
         too_late = self.log - t > self.config["limits"]["too_late_ms"]
-        series = self.place(named)
-        self.counts["over_limit"] += any(OTHER == new != old for old, new in zip(named, series))
+        series, beyond = self.place(named)
+        self.counts["over_limit"] += beyond
         minute, log_minute = t // MINUTE_MS, self.log // MINUTE_MS
         event = Event(offset, t, series, value, minute < log_minute - 4,
                       not too_late and log_minute - 59 <= minute, self.log if too_late else None,
@@ -214,7 +214,7 @@ class Partition:
         return tuple(series[d] if d in self.config["group_by"] else None for d in range(5))
 
     def place(self, named):
-        """The series that counts it, within the limits."""
+        """The series that counts it, and whether a limit had a say in that."""
         limits, half_hour = self.config["limits"], self.log // HALF_HOUR_MS
         log_minute = self.log // MINUTE_MS
 
@@ -224,18 +224,19 @@ class Partition:
             return OTHER if len(value.encode()) > limits["string_bytes"] else value
 
         series = tuple(dimension(value) for value in named)
+        beyond = any(len((value or "").encode()) > limits["string_bytes"] for value in named)
         live_groups = {g.key for g in self.groups.values()
                        if g.in_half_hours(half_hour - 50, half_hour)}
         owners = {key[OWNER] for key in live_groups}
         if series[OWNER] not in owners and len(owners) >= limits["owners_per_partition"]:
-            series = (OTHER,) * 5
+            series, beyond = (OTHER,) * 5, True
         owner = series[OWNER]
         live = {e.series for g in self.groups.values() if g.key[OWNER] == owner
                 for e in g.in_minutes(log_minute - 59, log_minute)}
         if series in live or len(live) < limits["series_per_owner"]:
-            return series
+            return series, beyond
         keep = self.config["group_by"] if self.key_of(series) in live_groups else [OWNER]
-        return tuple(series[d] if d in keep else OTHER for d in range(5))
+        return tuple(series[d] if d in keep else OTHER for d in range(5)), True
 
     # ---- reviews -----------------------------------------------------------------------------
 
