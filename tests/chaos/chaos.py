@@ -105,7 +105,7 @@ class Killer:
     @staticmethod
     def restart(server):
         """Killed at once, and started again on the same port and data."""
-        server.run("kill")
+        subprocess.run([server.script, "kill", server.dir], timeout=30)
         for attempt in range(5):
             time.sleep(0.3)  # until the old process has gone
             try:
