@@ -543,10 +543,12 @@ minute_array(const json_t *minutes, int64_t as_of_ms)
 
         const json_t *counts = json_object_get(minutes, name);
 
+        const json_int_t begins_ms = minute * MINUTE_MS;
+
         json_array_append_new(
-                array, json_pack("{s:I, s:I, s:I}", "minute", (json_int_t)(minute * MINUTE_MS),
-                               "attempts", json_integer_value(json_object_get(counts, "attempts")),
-                               "retries", json_integer_value(json_object_get(counts, "retries"))));
+                array, json_pack("{s:I, s:I, s:I}", "minute", begins_ms, "attempts",
+                               json_integer_value(json_object_get(counts, "attempts")), "retries",
+                               json_integer_value(json_object_get(counts, "retries"))));
     }
     return array;
 }
