@@ -137,6 +137,7 @@ class Webhook:
         if context is not None:
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}/hook/token-55"
+        self.server.handle_error = lambda *_: None  # who asks may be killed before the answer
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def keys(self, code=200):
@@ -156,11 +157,16 @@ def free_port():
 
 
 class Alertmanager:
-    def __init__(self):
+    """tells: a URL that gets its notifications."""
+
+    def __init__(self, tells=None):
         folder, port = temporary("alertmanager"), free_port()
         self.url = f"http://127.0.0.1:{port}"
-        (folder / "alertmanager.yml").write_text("route: {receiver: none}\nreceivers: "
-                                                 "[{name: none}]\n")
+        hooks = [{"url": tells, "send_resolved": True}] if tells else []
+        (folder / "alertmanager.yml").write_text(json.dumps({
+            "route": {"receiver": "people", "group_by": ["owner"], "group_wait": "1s",
+                      "group_interval": "6s", "repeat_interval": "4h"},
+            "receivers": [{"name": "people", "webhook_configs": hooks}]}))
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(
             ["prometheus-alertmanager", f"--config.file={folder / 'alertmanager.yml'}",
@@ -225,6 +231,24 @@ def an_alert_fires_extends_and_ends():
     bed.once()
     equal(alertmanager.alerts(), [], "after resolved, by a log ahead of the clock")
     equal(bed.letters(), [], "undelivered")
+
+
+def a_review_that_reopens_at_once_is_told():
+    """Alertmanager tells nobody of an alert that ends and fires again within group_interval."""
+    people = Webhook()
+    alertmanager = Alertmanager(people.url)
+    bed = NotifyBed("reopened", alertmanager=alertmanager.url)
+    service = bed.notify()
+    bed.write(review("ana"))
+
+    def told():
+        return [(alert["status"], alert["labels"]["generation"])
+                for _, _, body in people.got for alert in json.loads(body)["alerts"]]
+    wait_until(told, 30, "people are told")
+    bed.write(review("ana", "decided", 2), review("ana", "reopened", 3, 2))
+    wait_until(lambda: ("firing", "2") in told(), 30, "people are told again")
+    check(("resolved", "1") in told(), told())
+    service.stop()
 
 
 def all_of_it_in_one_run_ends_alike():
@@ -396,7 +420,8 @@ def tls_is_checked():
     equal(hook.sequences(), [("ana", 2)], "with it")
 
 
-run([an_alert_fires_extends_and_ends, all_of_it_in_one_run_ends_alike,
+run([an_alert_fires_extends_and_ends, a_review_that_reopens_at_once_is_told,
+     all_of_it_in_one_run_ends_alike,
      a_webhook_gets_it_signed_and_once_it_works, routes_by_owner,
      what_cannot_be_delivered_is_kept_apart, redirects_are_not_followed,
      a_destination_that_hangs_holds_up_no_other, a_kill_repeats_but_never_loses,
