@@ -376,6 +376,33 @@ def a_kill_repeats_but_never_loses():
     print(f"{len(accepted)} deliveries of {different} events")
 
 
+def two_share_the_partitions():
+    """One comes, one goes, while reviews are written."""
+    hook = Webhook()
+    bed = NotifyBed("share", partitions=4, webhook=hook.url)
+    owners, written = [f"team-{number}" for number in range(8)], 0
+
+    def write_more(count):
+        nonlocal written
+        bed.write(*(review(owner, "repeated", written + number + 1)
+                    for number in range(count) for owner in owners))
+        written += count
+    first = bed.notify()
+    write_more(5)
+    wait_until(lambda: len(hook.sequences()) == 5 * len(owners), 30, "the first part")
+    second = bed.notify()
+    write_more(5)
+    second.wait_log("step=assigned partitions=2")
+    write_more(5)
+    first.stop()
+    write_more(5)
+    wait_until(lambda: len(hook.sequences()) == 20 * len(owners), 30, "all of it")
+    second.stop()
+    for owner in owners:
+        equal([number for name, number in hook.sequences() if name == owner],
+              list(range(1, 21)), f"{owner} in order")
+
+
 def sigterm_ends_it_while_a_destination_is_down():
     port = free_port()
     bed = NotifyBed("sigterm", webhook=f"http://127.0.0.1:{port}/")
@@ -421,9 +448,8 @@ def tls_is_checked():
 
 
 run([an_alert_fires_extends_and_ends, a_review_that_reopens_at_once_is_told,
-     all_of_it_in_one_run_ends_alike,
-     a_webhook_gets_it_signed_and_once_it_works, routes_by_owner,
+     all_of_it_in_one_run_ends_alike, a_webhook_gets_it_signed_and_once_it_works, routes_by_owner,
      what_cannot_be_delivered_is_kept_apart, redirects_are_not_followed,
      a_destination_that_hangs_holds_up_no_other, a_kill_repeats_but_never_loses,
-     sigterm_ends_it_while_a_destination_is_down, latest_tells_nothing_of_the_past,
-     tls_is_checked], seconds=280)
+     two_share_the_partitions, sigterm_ends_it_while_a_destination_is_down,
+     latest_tells_nothing_of_the_past, tls_is_checked], seconds=280)
