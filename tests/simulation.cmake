@@ -11,7 +11,11 @@ function(retrywatch_simulation name)
     set_tests_properties(simulation.${name} PROPERTIES LABELS simulation TIMEOUT 900)
 endfunction()
 
-# Many seeds in an optimised build; some, and every crash point, as this tree is built.
+# Many seeds and all pairs of crash points in an optimised build; some seeds, and every crash point,
+# as this tree is built.
 retrywatch_simulation(random ${CMAKE_CURRENT_SOURCE_DIR}/simulation/run.sh 2000)
-retrywatch_simulation(here simulate --seed 1000001 --seeds 200)
-retrywatch_simulation(exhaustive simulate --exhaustive)
+retrywatch_simulation(pairs ${CMAKE_CURRENT_SOURCE_DIR}/simulation/run.sh --pairs)
+retrywatch_simulation(calls simulate --calls)
+retrywatch_simulation(here simulate --seed 1000001 --seeds 100)
+set_tests_properties(simulation.random simulation.pairs PROPERTIES
+    RESOURCE_LOCK build_release) # both may build it

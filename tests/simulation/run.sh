@@ -3,15 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 #   tests/simulation/run.sh [SEEDS [FIRST [PROCESSES]]]     2,000 from seed 1, one process a core
+#   tests/simulation/run.sh --pairs                          options of simulate itself
 #
 # A seed that fails is printed; build/release/tests/simulate --seed N --shrink cuts it down, --trace
 # tells what happened.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-
-seeds=${1:-2000}
-first=${2:-1}
-processes=${3:-$(nproc)}
 
 launcher=()
 if command -v ccache >/dev/null; then
@@ -22,6 +19,13 @@ fi
     cmake --build --preset release --target simulate
 } >/dev/null
 
+case ${1:-} in
+--*) exec build/release/tests/simulate "$@" ;;
+esac
+
+seeds=${1:-2000}
+first=${2:-1}
+processes=${3:-$(nproc)}
 share=$(((seeds + processes - 1) / processes))
 pids=()
 for ((i = 0; i < processes; i++)); do

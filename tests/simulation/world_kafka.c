@@ -264,7 +264,9 @@ output_add(struct world *world, struct world_output output)
         check_stored(world, &output);
         log->published += 1;
     } else if (output.serial != 0 && may_repeat && output.serial <= log->published) {
-        if (!same_record(published(world, output.partition, output.serial), &output)) {
+        /* Emptied before the first commit, Redis forgets what was published with it. */
+        if (!world->emptied &&
+                !same_record(published(world, output.partition, output.serial), &output)) {
             world_fail(world, "partition %d: serial %" PRIu64 " was repeated with other content",
                     output.partition, output.serial);
         }
