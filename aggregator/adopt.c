@@ -18,8 +18,8 @@ insert_active(struct partition *partition, struct group *group)
 }
 
 void
-partition_adopt_review(struct partition *partition, const struct span dimensions[DIM_COUNT],
-        struct review *review)
+partition_adopt_review(
+        struct partition *partition, const struct span dimensions[DIM_COUNT], struct review *review)
 {
     struct group *group = come_up_group(partition, dimensions);
 

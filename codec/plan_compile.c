@@ -87,8 +87,8 @@ static const struct reader_field url_item = TEXT("source_urls", false, url);
 #define READER_FIELDS (sizeof(reader_fields) / sizeof(reader_fields[0]))
 
 /* A program that is still to be compiled. */
-struct todo {
-    enum { TODO_RECORD, TODO_READ, TODO_SKIP, TODO_MISFIT } kind;
+struct job {
+    enum { JOB_RECORD, JOB_READ, JOB_SKIP, JOB_MISFIT } kind;
     uint32_t node;
     const struct reader_field *field; /* to read */
     const struct schema_field *in;    /* the writer's field that it is a part of, or NULL */
@@ -97,8 +97,8 @@ struct todo {
 struct compiler {
     struct plan *plan;
     const struct schema *schema;
-    struct todo *todos; /* the program with the same number */
-    size_t todo_capacity;
+    struct job *jobs; /* the program with the same number */
+    size_t job_capacity;
     uint32_t *skip_program;        /* skip_program[node]: its number, or NO_PROGRAM */
     uint8_t *sizes;                /* sizes[node]: enum size */
     const struct schema_field *in; /* the writer's field that is being compiled, or NULL */
@@ -120,14 +120,14 @@ emit(struct compiler *c, struct step step)
 }
 
 static uint32_t
-add_program(struct compiler *c, struct todo todo)
+add_program(struct compiler *c, struct job job)
 {
     struct plan *plan = c->plan;
 
     plan->programs = memory_grow(
             plan->programs, plan->program_count, &plan->program_capacity, sizeof(*plan->programs));
-    c->todos = memory_grow(c->todos, plan->program_count, &c->todo_capacity, sizeof(*c->todos));
-    c->todos[plan->program_count] = todo;
+    c->jobs = memory_grow(c->jobs, plan->program_count, &c->job_capacity, sizeof(*c->jobs));
+    c->jobs[plan->program_count] = job;
     plan->programs[plan->program_count] = 0;
     return (uint32_t)plan->program_count++;
 }
@@ -187,7 +187,7 @@ skip_program(struct compiler *c, uint32_t node)
         return NO_PROGRAM;
     }
     if (c->skip_program[node] == NO_PROGRAM) {
-        c->skip_program[node] = add_program(c, (struct todo){TODO_SKIP, node, NULL, c->in});
+        c->skip_program[node] = add_program(c, (struct job){JOB_SKIP, node, NULL, c->in});
     }
     return c->skip_program[node];
 }
@@ -234,7 +234,7 @@ compile_skip_union(struct compiler *c, const struct schema_node *node, enum forb
         uint32_t program = skip_program(c, branch);
 
         if (program == NO_PROGRAM) { /* a branch without bytes still needs an end */
-            program = add_program(c, (struct todo){TODO_SKIP, branch, NULL, c->in});
+            program = add_program(c, (struct job){JOB_SKIP, branch, NULL, c->in});
         }
         c->plan->targets[first + i] = program;
     }
@@ -395,7 +395,7 @@ value_step(struct compiler *c, const struct reader_field *field, uint32_t number
         const enum schema_kind item = node_at(c, node->first)->kind;
 
         step.arg = item == SCHEMA_UNION
-                           ? add_program(c, (struct todo){TODO_READ, node->first, &url_item, c->in})
+                           ? add_program(c, (struct job){JOB_READ, node->first, &url_item, c->in})
                            : NO_PROGRAM;
     }
     return step;
@@ -434,8 +434,8 @@ compile_read(struct compiler *c, const struct reader_field *field, uint32_t numb
         const uint32_t branch = branch_at(c, node, i);
 
         c->plan->targets[first + i] = add_program(
-                c, fits(c, field, branch) ? (struct todo){TODO_READ, branch, field, c->in}
-                                          : (struct todo){TODO_MISFIT, branch, field, c->in});
+                c, fits(c, field, branch) ? (struct job){JOB_READ, branch, field, c->in}
+                                          : (struct job){JOB_MISFIT, branch, field, c->in});
     }
     emit(c, (struct step){.op = STEP_UNION, .arg = first, .count = node->count});
 }
@@ -516,7 +516,7 @@ compile_root(struct compiler *c, struct error *error)
 
             any = any || outcome;
             c->plan->targets[first + i] = add_program(
-                    c, (struct todo){outcome ? TODO_RECORD : TODO_MISFIT, branch, NULL, NULL});
+                    c, (struct job){outcome ? JOB_RECORD : JOB_MISFIT, branch, NULL, NULL});
         }
         emit(c, (struct step){.op = STEP_UNION, .arg = first, .count = root->count});
     }
@@ -528,25 +528,25 @@ compile_root(struct compiler *c, struct error *error)
 }
 
 static enum status
-compile_program(struct compiler *c, struct todo todo, struct error *error)
+compile_program(struct compiler *c, struct job job, struct error *error)
 {
-    const struct schema_node *node = node_at(c, todo.node);
+    const struct schema_node *node = node_at(c, job.node);
 
-    c->in = todo.in;
-    switch (todo.kind) {
-    case TODO_RECORD:
+    c->in = job.in;
+    switch (job.kind) {
+    case JOB_RECORD:
         return compile_record(c, node, error);
-    case TODO_READ:
-        compile_read(c, todo.field, todo.node);
+    case JOB_READ:
+        compile_read(c, job.field, job.node);
         return STATUS_OK;
-    case TODO_MISFIT:
+    case JOB_MISFIT:
         emit(c, (struct step){.op = STEP_MISFIT});
         return STATUS_OK;
-    case TODO_SKIP:
+    case JOB_SKIP:
         if (node->kind == SCHEMA_RECORD) {
             compile_skip_record(c, node);
         } else {
-            compile_skip(c, todo.node, FORBIDDEN_COUNT);
+            compile_skip(c, job.node, FORBIDDEN_COUNT);
         }
         return STATUS_OK;
     }
@@ -558,12 +558,12 @@ compile(struct compiler *c, struct error *error)
 {
     enum status status = STATUS_OK;
 
-    add_program(c, (struct todo){TODO_RECORD, 0, NULL, NULL}); /* program 0, below */
+    add_program(c, (struct job){JOB_RECORD, 0, NULL, NULL}); /* program 0, below */
     status = compile_root(c, error);
     emit(c, (struct step){.op = STEP_END});
     for (size_t i = 1; i < c->plan->program_count && status == STATUS_OK; i++) {
         c->plan->programs[i] = (uint32_t)c->plan->step_count;
-        status = compile_program(c, c->todos[i], error);
+        status = compile_program(c, c->jobs[i], error);
         emit(c, (struct step){.op = STEP_END});
     }
     return status;
@@ -586,7 +586,7 @@ plan_new(struct schema *schema, struct plan **out, struct error *error)
 
     const enum status status = compile(&c, error);
 
-    free(c.todos);
+    free(c.jobs);
     free(c.skip_program);
     free(c.sizes);
     if (status != STATUS_OK) {

@@ -326,18 +326,25 @@ struct slot_list {
     struct claim *claim;
 };
 
+/* A number and the dimensions that it stands for. */
+static enum status
+visit_name(struct span field, struct span value, uint64_t *number,
+        struct span dimensions[DIM_COUNT], struct error *error)
+{
+    const enum status status = parse_number(field, number, error);
+
+    return status == STATUS_OK ? dimensions_decode(value, dimensions, error) : status;
+}
+
 static enum status
 visit_group(void *context, size_t map, struct span field, struct span value, struct error *error)
 {
-    struct claim *claim = context;
+    const struct claim *claim = context;
     struct span dimensions[DIM_COUNT];
     uint64_t number = 0;
-    enum status status = parse_number(field, &number, error);
+    const enum status status = visit_name(field, value, &number, dimensions, error);
 
     (void)map;
-    if (status == STATUS_OK) {
-        status = dimensions_decode(value, dimensions, error);
-    }
     return status == STATUS_OK ? partition_restore_group(claim->fold, number, dimensions, error)
                                : status;
 }
@@ -345,15 +352,12 @@ visit_group(void *context, size_t map, struct span field, struct span value, str
 static enum status
 visit_series(void *context, size_t map, struct span field, struct span value, struct error *error)
 {
-    struct claim *claim = context;
+    const struct claim *claim = context;
     struct span dimensions[DIM_COUNT];
     uint64_t number = 0;
-    enum status status = parse_number(field, &number, error);
+    const enum status status = visit_name(field, value, &number, dimensions, error);
 
     (void)map;
-    if (status == STATUS_OK) {
-        status = dimensions_decode(value, dimensions, error);
-    }
     return status == STATUS_OK ? partition_restore_series(claim->fold, number, dimensions, error)
                                : status;
 }

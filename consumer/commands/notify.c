@@ -9,34 +9,14 @@
 #include "consumer/kafka_writer.h"
 #include "consumer/log.h"
 #include "consumer/notify_http.h"
+#include "consumer/stop_signal.h"
 
 #include <inttypes.h>
-#include <signal.h>
 
 #define CHECK_TIMEOUT_MS 5000
 #define BACKOFF_MIN_MS 200
 #define BACKOFF_MAX_MS 5000
 #define FLUSH_TIMEOUT_MS 5000
-
-/* Set by SIGTERM and SIGINT; the loop ends after its turn. */
-static volatile sig_atomic_t stopping;
-
-static void
-on_signal(int number)
-{
-    (void)number;
-    stopping = 1;
-}
-
-static void
-catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
 
 /* Everything that the command is made of; all zero is nothing. */
 struct stage {
@@ -113,7 +93,7 @@ wait_for_kafka(struct stage *stage, struct error *error)
 
     for (;;) {
         status = kafka_check_notify(stage->config, stage->create_topics, CHECK_TIMEOUT_MS, error);
-        if (stopping || status_disposition(status) != DISPOSE_RETRY) {
+        if (stop_signal_came() || status_disposition(status) != DISPOSE_RETRY) {
             return status;
         }
         log_warn("start", "error=\"%s\" retry_ms=%" PRId64, error->text, backoff_ms);
@@ -162,13 +142,14 @@ serve(struct stage *stage, struct error *error)
 {
     enum status status = start(stage, error);
 
-    while (!stopping && status == STATUS_OK && !(stage->once && notify_is_done(stage->notify))) {
+    while (!stop_signal_came() && status == STATUS_OK &&
+            !(stage->once && notify_is_done(stage->notify))) {
         status = notify_turn(stage->notify, error);
     }
     if (status == STATUS_OK && stage->notify != NULL) {
         notify_drain(stage->notify);
     }
-    if (stopping && status_disposition(status) == DISPOSE_RETRY) {
+    if (stop_signal_came() && status_disposition(status) == DISPOSE_RETRY) {
         status = STATUS_OK; /* told to stop while it waited for Kafka */
     }
     if (status == STATUS_OK && stage->once && stage->notify != NULL &&
@@ -235,7 +216,7 @@ command_notify(int argc, char **argv)
     if (code != CLI_GO_ON) {
         return code;
     }
-    catch_signals();
+    stop_signal_catch();
 
     const enum status status = serve(&stage, &error);
 

@@ -11,10 +11,10 @@
 #include "consumer/log.h"
 #include "consumer/loop.h"
 #include "consumer/registry.h"
+#include "consumer/stop_signal.h"
 #include "consumer/store_redis.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -22,26 +22,6 @@
 #define BACKOFF_MIN_MS 200
 #define BACKOFF_MAX_MS 5000
 #define SCHEMA_SIZE_MAX ((size_t)1 << 20)
-
-/* Set by SIGTERM and SIGINT; the loop ends after its turn. */
-static volatile sig_atomic_t stopping;
-
-static void
-on_signal(int number)
-{
-    (void)number;
-    stopping = 1;
-}
-
-static void
-catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
 
 /* Everything that the service is made of; all zero is nothing. */
 struct service {
@@ -89,11 +69,11 @@ wait_until_ready(struct service *service,
     int64_t backoff_ms = BACKOFF_MIN_MS;
     enum status status = check(service, error);
 
-    while (!stopping && status_disposition(status) == DISPOSE_RETRY) {
+    while (!stop_signal_came() && status_disposition(status) == DISPOSE_RETRY) {
         log_warn("start", "error=\"%s\" retry_ms=%" PRId64, error->text, backoff_ms);
         clock_system.sleep_ms(&clock_system, backoff_ms);
         backoff_ms = backoff_ms * 2 < BACKOFF_MAX_MS ? backoff_ms * 2 : BACKOFF_MAX_MS;
-        if (!stopping) {
+        if (!stop_signal_came()) {
             status = check(service, error);
         }
     }
@@ -207,18 +187,18 @@ serve(struct service *service, struct error *error)
 {
     enum status status = start(service, error);
 
-    if (status == STATUS_OK && !stopping) {
+    if (status == STATUS_OK && !stop_signal_came()) {
         log_info("start", "group=%s topic=%s partitions=%" PRId32 " config_version=%s",
                 service->config->group, service->config->topics.outcomes,
                 service->facts.partition_count, service->config->version);
-        while (!stopping && status == STATUS_OK) {
+        while (!stop_signal_came() && status == STATUS_OK) {
             status = loop_turn(service->loop, error);
         }
         if (status == STATUS_OK) {
             loop_drain(service->loop);
         }
     }
-    if (stopping && status_disposition(status) == DISPOSE_RETRY) {
+    if (stop_signal_came() && status_disposition(status) == DISPOSE_RETRY) {
         status = STATUS_OK; /* told to stop while it waited for Kafka or Redis */
     }
     return status;
@@ -248,7 +228,7 @@ command_run(int argc, char **argv)
     if (code != CLI_GO_ON) {
         return code;
     }
-    catch_signals();
+    stop_signal_catch();
 
     const enum status status = serve(&service, &error);
 

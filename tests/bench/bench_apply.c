@@ -44,7 +44,8 @@ now_s(void)
 static struct partition *
 new_partition(const struct decisions *decisions)
 {
-    const struct partition_options options = fold_options(&fold_rule, &fold_limits, decisions);
+    const struct rule rule = default_rule();
+    const struct partition_options options = fold_options(&rule, &fold_limits, decisions);
 
     return partition_new(&options);
 }

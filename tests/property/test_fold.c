@@ -124,7 +124,7 @@ begin(struct stream *stream, uint64_t number, struct decisions *decisions)
 
     stream->seed = seed + number;
     stream->random = stream->seed * UINT64_C(0x9e3779b97f4a7c15);
-    stream->rule = fold_rule;
+    stream->rule = default_rule();
     stream->rule.attempts_min = 4;
     stream->rule.retries_min = 2;
     stream->rule.baseline_attempts_min = 3;

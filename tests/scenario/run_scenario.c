@@ -500,7 +500,7 @@ play_file(const char *path, bool restarts)
     struct script_line line = {.path = path};
     struct play play = {
             .restarts = restarts,
-            .rule = fold_rule,
+            .rule = default_rule(),
             .limits = fold_limits,
             .group_by = 1U << DIM_OWNER | 1U << DIM_ENVIRONMENT | 1U << DIM_BUCKET,
             .decisions = decisions_new(),

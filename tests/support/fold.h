@@ -5,28 +5,7 @@
 #define RETRYWATCH_TESTS_FOLD_H
 
 #include "aggregator/partition.h"
-
-/* The numbers of docs/reviews.md. */
-static const struct rule fold_rule = {
-        .attempts_min = 50,
-        .retries_min = 10,
-        .share_min_bps = 1000,
-        .share_max_bps = 2000,
-        .baseline_factor_bps = 15000,
-        .baseline_attempts_min = 50,
-        .calm_share_bps = 700,
-        .calm_closes = 15,
-        .continue_ms = 30 * MINUTE_MS,
-        .repeat_ms = 240 * MINUTE_MS,
-        .repeats = 3,
-        .decision_default_ms = 1440 * MINUTE_MS,
-        .decision_max_ms = 43200 * MINUTE_MS,
-        .limit_factor_bps = 11000,
-        .limit_risk_factor_bps = 15000,
-        .missing_share_bps = 2000,
-        .pricing_stale_ms = 43200 * MINUTE_MS,
-        .required = ~0u,
-};
+#include "tests/support/default_rule.h"
 
 static const struct limits fold_limits = {
         .series_per_owner = 1000,

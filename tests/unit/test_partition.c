@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #define M MINUTE_MS
-#define DAY (INT64_C(1440) * M)
 #define BASE (INT64_C(20000) * DAY) /* a midnight, UTC */
 
 struct fixture {
@@ -38,7 +37,7 @@ setup(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
     fixture->limits = fold_limits;
-    fixture->rule = fold_rule;
+    fixture->rule = default_rule();
     fixture->decisions = decisions_new();
     arena_init(&fixture->arena);
     start(fixture);
