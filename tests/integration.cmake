@@ -38,6 +38,8 @@ add_test(NAME integration.kafka_clients_on_kafka COMMAND test_kafka_clients)
 set_tests_properties(integration.kafka_clients_on_kafka PROPERTIES
     FIXTURES_REQUIRED brokers LABELS integration TIMEOUT 180 SKIP_RETURN_CODE 77
     ENVIRONMENT "RETRYWATCH_FIXTURES=${fixtures}")
+set_property(TEST integration.kafka_clients integration.kafka_clients_on_kafka APPEND PROPERTY
+    ENVIRONMENT "LSAN_OPTIONS=suppressions=${support}/lsan.supp:print_suppressions=0")
 
 # The decode plan beside fastavro; needs the Python clients alone.
 integration_test(decode_fastavro 120)
