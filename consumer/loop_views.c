@@ -22,6 +22,7 @@ views_send(struct loop *loop)
     if (count != 0 &&
             loop->store->ops->write_views(loop->store, commands, count, &error) != STATUS_OK) {
         log_warn("views", "error=\"%s\"", error.text);
+        views_failed(loop->views);
         loop_reload_all(loop, -1);
     }
     views_clear(loop->views);

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/views.h"
 
+#include "aggregator/hash.h"
+#include "aggregator/table.h"
 #include "codec/review_codec.h"
 #include "consumer/resp.h"
 
@@ -13,6 +15,8 @@
 #define RESOLVED_KEPT_SECONDS "2592000" /* 30 days */
 #define NAME_SIZE 48                    /* of a field: window and counter, or minute */
 #define FIELDS_MAX 5000                 /* of one HSET, so that it holds Redis for milliseconds */
+#define RECENT_MINUTES (WINDOW_S_MINUTES + 1) /* where events are counted that are not late */
+#define OWNERS_MAX 1000000                    /* whose minutes are remembered */
 
 /* The keys: <prefix>:view:<name><of>. */
 #define VIEW_KEY_MAP(X)            \
@@ -54,7 +58,17 @@ static const struct {
 #define SHOWN (sizeof(shown) / sizeof(shown[0]))
 #define WINDOW_FIELDS (VIEW_WINDOWS * SHOWN)
 
+/* What rw:view:minutes:<owner> holds. Within one minute of T counters only grow, retries only
+ * with attempts: so while the sum of the minutes before the recent ones is the same, they are. */
+struct shown_minutes {
+    uint64_t owner_hash;
+    int32_t partition;
+    int64_t first_minute;
+    uint64_t attempts; /* of the minutes before the recent ones */
+};
+
 struct views {
+    struct table minutes;                        /* of struct shown_minutes */
     struct buffer keys[VIEW_KEYS];               /* how each key begins */
     char fields[VIEW_WINDOWS][SHOWN][NAME_SIZE]; /* <window>:<counter> */
     struct buffer commands;
@@ -81,12 +95,23 @@ views_new(const char *prefix)
     return views;
 }
 
+static void
+forget_minutes(struct views *views)
+{
+    for (size_t i = 0; i < views->minutes.capacity; i++) {
+        free(views->minutes.cells[i].item);
+    }
+    table_fini(&views->minutes);
+    views->minutes = (struct table){0};
+}
+
 void
 views_destroy(struct views *views)
 {
     if (views == NULL) {
         return;
     }
+    forget_minutes(views);
     for (size_t i = 0; i < VIEW_KEYS; i++) {
         buffer_fini(&views->keys[i]);
     }
@@ -108,6 +133,13 @@ views_clear(struct views *views)
 {
     buffer_clear(&views->commands);
     views->count = 0;
+}
+
+void
+views_failed(struct views *views)
+{
+    views_clear(views);
+    forget_minutes(views);
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -242,23 +274,52 @@ put_buckets(struct views *views, const struct owner_view *view, struct span owne
     }
 }
 
+/* What is remembered of an owner whose minutes are shown by this partition, or NULL. */
+static struct shown_minutes *
+find_minutes(const struct views *views, int32_t partition, uint64_t owner_hash)
+{
+    size_t at = 0;
+
+    for (struct shown_minutes *shown_minutes;
+            (shown_minutes = table_next(&views->minutes, owner_hash, &at)) != NULL;) {
+        if (shown_minutes->partition == partition) {
+            return shown_minutes;
+        }
+    }
+    return NULL;
+}
+
+static void
+remember_minutes(struct views *views, const struct shown_minutes *minutes)
+{
+    struct shown_minutes *known = find_minutes(views, minutes->partition, minutes->owner_hash);
+
+    if (known == NULL && views->minutes.count >= OWNERS_MAX) {
+        forget_minutes(views);
+    }
+    if (known == NULL) {
+        known = memory_new(1, sizeof(*known));
+        table_add(&views->minutes, minutes->owner_hash, known);
+    }
+    *known = *minutes;
+}
+
 /* Minutes with traffic only; a chart fills the gaps. */
 static void
-put_minutes(struct views *views, const struct owner_view *view, struct span owner)
+put_minutes_from(
+        struct views *views, const struct owner_view *view, struct span owner, size_t first)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < WINDOW_L_MINUTES; i++) {
+    for (size_t i = first; i < WINDOW_L_MINUTES; i++) {
         count += view->minute_attempts[i] != 0;
     }
-    begin(views, "UNLINK", 2);
-    put_key(views, KEY_MINUTES, owner);
     if (count == 0) {
         return;
     }
     begin(views, "HSET", 2 + 4 * count);
     put_key(views, KEY_MINUTES, owner);
-    for (size_t i = 0; i < WINDOW_L_MINUTES; i++) {
+    for (size_t i = first; i < WINDOW_L_MINUTES; i++) {
         char name[NAME_SIZE];
 
         if (view->minute_attempts[i] != 0) {
@@ -268,6 +329,34 @@ put_minutes(struct views *views, const struct owner_view *view, struct span owne
             put_field(views, name, view->minute_retries[i]);
         }
     }
+}
+
+/* A hash of an hour of minutes costs Redis more than all other views of an owner together, and most
+ * of it is as it was a second ago: written anew, without the minutes that left, once a minute and
+ * when a late event came; else the recent minutes alone. */
+static void
+put_minutes(
+        struct views *views, int32_t partition, const struct owner_view *view, struct span owner)
+{
+    const size_t recent = WINDOW_L_MINUTES - RECENT_MINUTES;
+    struct shown_minutes now = {.owner_hash = hash_spans(&owner, 1),
+            .partition = partition,
+            .first_minute = view->first_minute};
+
+    for (size_t i = 0; i < recent; i++) {
+        now.attempts += view->minute_attempts[i];
+    }
+    const struct shown_minutes *known = find_minutes(views, partition, now.owner_hash);
+
+    if (known != NULL && known->first_minute == now.first_minute &&
+            known->attempts == now.attempts) {
+        put_minutes_from(views, view, owner, recent);
+        return;
+    }
+    begin(views, "UNLINK", 2);
+    put_key(views, KEY_MINUTES, owner);
+    put_minutes_from(views, view, owner, 0);
+    remember_minutes(views, &now);
 }
 
 void
@@ -289,8 +378,20 @@ views_put_owner(struct views *views, int32_t partition, const struct owner_view 
     }
     put_owner_hash(views, partition, view, owner);
     put_buckets(views, view, owner);
-    put_minutes(views, view, owner);
+    put_minutes(views, partition, view, owner);
     begin(views, "EXEC", 1);
+}
+
+static void
+forget_minutes_of(struct views *views, int32_t partition, struct span owner)
+{
+    const uint64_t hash = hash_spans(&owner, 1);
+    struct shown_minutes *known = find_minutes(views, partition, hash);
+
+    if (known != NULL) {
+        table_remove(&views->minutes, hash, known);
+        free(known);
+    }
 }
 
 void
@@ -306,6 +407,7 @@ views_forget_owner(struct views *views, int32_t partition, struct span owner)
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         put_key(views, keys[i], name);
     }
+    forget_minutes_of(views, partition, name);
 }
 
 /* ---- reviews --------------------------------------------------------------------------------- */

@@ -27,4 +27,7 @@ enum status views_put_review(
 struct span views_commands(const struct views *views, size_t *command_count);
 void views_clear(struct views *views);
 
+/** The commands could not be written: clear them, and count on nothing that was shown before. */
+void views_failed(struct views *views);
+
 #endif

@@ -18,6 +18,7 @@ tests/support/venv.sh build/venv
 
 build/release/tests/bench_decode
 build/release/tests/bench_apply
+build/release/tests/bench_store
 RETRYWATCH=build/release/consumer/retrywatch PYTHONPATH=tests/support PYTHONDONTWRITEBYTECODE=1 \
     build/venv/bin/python tests/bench/pipeline.py \
     --null-consumer build/release/tests/null_consumer "$@"

@@ -204,9 +204,54 @@ test_minutes_are_replaced(void **state)
     put(fixture, 0, &view);
     assert_field(fixture, "rw:view:minutes:ana", "29833274:attempts", NULL);
     assert_field(fixture, "rw:view:minutes:ana", "29833334:attempts", "6");
+    view.first_minute += 60;
     view.minute_attempts[59] = 0;
     put(fixture, 0, &view);
     assert_int_equal(number(fixture, "EXISTS", "rw:view:minutes:ana"), 0);
+}
+
+/* While a minute lasts only the recent minutes are written, but whatever happens the hash holds
+ * what the view holds. */
+static void
+test_minutes_are_those_of_the_view_after_any_change(void **state)
+{
+    struct fixture *fixture = *state;
+    struct owner_view view = view_of("ana");
+    unsigned seed = 7;
+
+    print_message("seed %u\n", seed);
+    for (int i = 0; i < 300; i++) {
+        const int what = rand_r(&seed) % 20;
+        const int minute = what == 0 ? rand_r(&seed) % 60 : 54 + rand_r(&seed) % 6;
+
+        if (what == 1) { /* T moves on */
+            memmove(view.minute_attempts, view.minute_attempts + 1,
+                    59 * sizeof(*view.minute_attempts));
+            view.minute_attempts[59] = 0;
+            view.first_minute += 1;
+        } else if (what == 2) { /* Redis lost it all, and a round failed */
+            redis_server_ask(&fixture->server, "DEL", "rw:view:minutes:ana");
+            views_failed(fixture->views);
+        } else if (what == 3) { /* forgotten, and back */
+            views_forget_owner(fixture->views, 0, view.owner);
+        } else {
+            view.minute_attempts[minute] += 1;
+        }
+        put(fixture, 0, &view);
+
+        int64_t fields = 0;
+
+        for (int64_t m = 0; m < 60; m++) {
+            char field[48], want[24];
+
+            fields += view.minute_attempts[m] != 0 ? 2 : 0;
+            snprintf(field, sizeof(field), "%d:attempts", (int)(view.first_minute + m));
+            snprintf(want, sizeof(want), "%d", (int)view.minute_attempts[m]);
+            assert_field(fixture, "rw:view:minutes:ana", field,
+                    view.minute_attempts[m] != 0 ? want : NULL);
+        }
+        assert_int_equal(number(fixture, "HLEN", "rw:view:minutes:ana"), fields);
+    }
 }
 
 /* Buckets with these names; the n-th has n retries in the hour. */
@@ -405,6 +450,7 @@ main(void)
             WITH_REDIS(test_owners_that_live_everywhere_are_told_apart),
             WITH_REDIS(test_last_event_never_goes_back),
             WITH_REDIS(test_minutes_are_replaced),
+            WITH_REDIS(test_minutes_are_those_of_the_view_after_any_change),
             WITH_REDIS(test_buckets_that_vanish_are_gone),
             WITH_REDIS(test_many_buckets_come_in_parts),
             WITH_REDIS(test_forgotten_owner_leaves_nothing),
