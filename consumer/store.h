@@ -66,9 +66,10 @@ struct store_ops {
             struct store *store, const struct changes *changes, struct error *error);
 
     /**
-     * The answer to what was begun. Errors: STATUS_FENCED: nothing was done;
-     * STATUS_UNKNOWN_OUTCOME: the connection was lost before EXEC was answered;
-     * STATUS_REFUSED: Redis refuses writes (out of memory, read only, wrong type), nothing done.
+     * The answer to what was begun. Errors: STATUS_FENCED: nothing was done; STATUS_STORE_DOWN:
+     * Redis refuses writes for now (out of memory, read only, loading), nothing was done;
+     * STATUS_UNKNOWN_OUTCOME: the connection was lost before EXEC was answered; STATUS_REFUSED: a
+     * key holds another type.
      */
     enum status (*exec_end)(struct store *store, struct error *error);
 

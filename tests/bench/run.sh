@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh - the benches: decode, apply, and the whole pipeline on a real Kafka and Redis.
+# run.sh - the benches: decode, apply, store, and the whole pipeline on a real Kafka and Redis.
 # SPDX-License-Identifier: Apache-2.0
 #
 #   tests/bench/run.sh                              all, about three minutes

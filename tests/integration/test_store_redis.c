@@ -278,13 +278,14 @@ test_wrong_type_of_applied_is_refused(void **state)
 }
 
 static void
-test_out_of_memory_is_refused_and_nothing_done(void **state)
+test_out_of_memory_is_waited_for_and_nothing_done(void **state)
 {
     struct fixture *fixture = *state;
     struct error error = {0};
 
     redis_server_ask(&fixture->server, "CONFIG", "SET", "maxmemory", "1");
-    assert_int_equal(exec_with(fixture->store, NULL, "one", a_change, 1, &error), STATUS_REFUSED);
+    assert_int_equal(
+            exec_with(fixture->store, NULL, "one", a_change, 1, &error), STATUS_STORE_DOWN);
     assert_non_null(strstr(error.text, "maxmemory"));
     redis_server_ask(&fixture->server, "CONFIG", "SET", "maxmemory", "0");
     assert_applied(fixture, NULL);
@@ -292,7 +293,7 @@ test_out_of_memory_is_refused_and_nothing_done(void **state)
 }
 
 static void
-test_replica_is_refused(void **state)
+test_replica_is_waited_for(void **state)
 {
     struct fixture *fixture = *state;
     struct error error = {0};
@@ -300,8 +301,10 @@ test_replica_is_refused(void **state)
     redis_server_ask(&fixture->server, "REPLICAOF", "127.0.0.1", "1");
     const enum status status = exec_with(fixture->store, NULL, "one", a_change, 1, &error);
 
-    assert_int_equal(status, STATUS_REFUSED);
+    assert_int_equal(status, STATUS_STORE_DOWN);
     assert_non_null(strstr(error.text, "primary"));
+    redis_server_ask(&fixture->server, "REPLICAOF", "NO", "ONE");
+    assert_int_equal(exec_with(fixture->store, NULL, "one", a_change, 1, &error), STATUS_OK);
 }
 
 static void
@@ -754,8 +757,8 @@ main(void)
             WITH_REDIS(test_second_writer_is_never_overwritten),
             WITH_REDIS(test_wrong_type_is_refused_and_nothing_done),
             WITH_REDIS(test_wrong_type_of_applied_is_refused),
-            WITH_REDIS(test_out_of_memory_is_refused_and_nothing_done),
-            WITH_REDIS(test_replica_is_refused),
+            WITH_REDIS(test_out_of_memory_is_waited_for_and_nothing_done),
+            WITH_REDIS(test_replica_is_waited_for),
             WITH_REDIS(test_restart_is_down_then_up),
             WITH_REDIS(test_silence_ends_at_the_deadline),
             WITH_REDIS(test_lost_answer_is_unknown_and_was_done),
