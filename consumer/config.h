@@ -89,6 +89,9 @@ struct config {
         enum log_level level;
         enum log_format format;
     } log;
+    struct {
+        bool core_dumps;
+    } process;
     char version[17]; /* config_version of packets: hash of what counting and the rule depend on */
     char layout[17];  /* hash of what the stored state depends on: group_by, slot widths, ... */
 };

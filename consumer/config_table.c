@@ -243,6 +243,12 @@ const struct config_key config_keys[] = {
         SYMBOLS(TYPE_ENUM, "log.level", "info", level_symbols, 0, log.level, "Least level written"),
         SYMBOLS(TYPE_ENUM, "log.format", "logfmt", log_format_symbols, 0, log.format,
                 "One line an event, on standard error"),
+        {.name = "process.core_dumps",
+                .type = TYPE_BOOL,
+                .fallback = "false",
+                AT(process.core_dumps),
+                .help = "Let `run` leave a core dump when it crashes. A core holds what the "
+                        "process holds: the names of owners, and the secrets of its connections"},
 };
 
 const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);

@@ -25,6 +25,7 @@ static const struct command commands[] = {
         {"review", command_review, "Show one review: what rose, why, what can be decided"},
         {"decide", command_decide, "Record a cost owner's decision"},
         {"decisions", command_decisions, "Show, revoke and check recorded decisions"},
+        {"smoke-test", command_smoke_test, "Try the running service in this environment"},
         {"generate", command_generate, "Write realistic events to the input topic"},
         {"notify", command_notify, "Tell people of reviews: Alertmanager, webhooks"},
         {"broker", command_broker, "Run a development broker"},

@@ -8,6 +8,7 @@
  * refused, 2 usage or configuration, 3 authentication. */
 int command_run(int argc, char **argv);
 int command_check_config(int argc, char **argv);
+int command_smoke_test(int argc, char **argv);
 int command_generate(int argc, char **argv);
 int command_decide(int argc, char **argv);
 int command_decisions(int argc, char **argv);

@@ -16,7 +16,9 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #define CHECK_TIMEOUT_MS 5000
 #define BACKOFF_MIN_MS 200
@@ -204,6 +206,18 @@ serve(struct service *service, struct error *error)
     return status;
 }
 
+/* A core would hold events and secrets. The limit alone is not enough: where core_pattern is a
+ * pipe, the kernel does not ask for it. */
+static void
+forbid_core_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) {
+        log_warn("start", "error=\"core dumps cannot be forbidden: %m\"");
+    }
+}
+
 int
 command_run(int argc, char **argv)
 {
@@ -227,6 +241,9 @@ command_run(int argc, char **argv)
     }
     if (code != CLI_GO_ON) {
         return code;
+    }
+    if (!service.config->process.core_dumps) {
+        forbid_core_dumps();
     }
     stop_signal_catch();
 
