@@ -419,6 +419,26 @@ take_review(void *context, const struct topic_record *record, struct error *erro
     return status;
 }
 
+/* A topic that was made a moment ago may have no leader yet: that is asked again. */
+static enum status
+follow_reviews(struct smoke *smoke, struct error *error)
+{
+    const int64_t until_ms = clock_system.monotonic_ms(&clock_system) + smoke->options.timeout_ms;
+    const int64_t from_ms = smoke->started_ms - REVIEWS_BACK_MS;
+    enum status status = topic_reader_new(
+            smoke->config, &clock_system, smoke->config->topics.reviews, &smoke->reviews, error);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = topic_reader_rewind(smoke->reviews, from_ms, error);
+    while (status == STATUS_BROKER_DOWN && clock_system.monotonic_ms(&clock_system) < until_ms) {
+        clock_system.sleep_ms(&clock_system, LOOK_EVERY_MS);
+        status = topic_reader_rewind(smoke->reviews, from_ms, error);
+    }
+    return status;
+}
+
 enum status
 smoke_read_reviews(struct smoke *smoke, int64_t wait_ms, size_t count, struct error *error)
 {
@@ -426,12 +446,7 @@ smoke_read_reviews(struct smoke *smoke, int64_t wait_ms, size_t count, struct er
     enum status status = STATUS_OK;
 
     if (smoke->reviews == NULL) {
-        status = topic_reader_new(smoke->config, &clock_system, smoke->config->topics.reviews,
-                &smoke->reviews, error);
-        if (status == STATUS_OK) {
-            status =
-                    topic_reader_rewind(smoke->reviews, smoke->started_ms - REVIEWS_BACK_MS, error);
-        }
+        status = follow_reviews(smoke, error);
     }
     while (status == STATUS_OK && json_array_size(smoke->packets) < count &&
             clock_system.monotonic_ms(&clock_system) < until_ms) {
