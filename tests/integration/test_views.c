@@ -440,6 +440,44 @@ test_malformed_review_puts_nothing(void **state)
     assert_int_equal(count, 0);
 }
 
+/* The rights that docs/redis.md names are enough for all that the service does. */
+static void
+test_documented_rights_are_enough(void **state)
+{
+    static const struct store_meta meta = {.cluster_id = "a",
+            .topic = "outcomes",
+            .partition_count = 1,
+            .group = "g",
+            .layout = "l"};
+    static char user[] = "retrywatch", password[] = "pw";
+    struct fixture *fixture = *state;
+    const struct change changes[] = {
+            {CHANGE_SET, span_of("m:1"), span_of("1"), span_of("a"), true},
+            {CHANGE_DELETE, span_of("m:1"), span_of("2"), SPAN_NULL, false},
+            {CHANGE_UNLINK, span_of("m:0"), SPAN_NULL, SPAN_NULL, false},
+    };
+    const struct changes all = {
+            .expected = SPAN_NULL, .applied = span_of("x"), .changes = changes, .count = 3};
+    struct error error = {0};
+    struct owner_view view = view_of("ana");
+
+    redis_server_ask(&fixture->server, "ACL", "SETUSER", user, "on", ">pw", "~rw:*", "+@read",
+            "+@write", "+@transaction", "+@connection", "+eval", "+info", "+config|get");
+    fixture->config.redis.username = user;
+    fixture->config.redis.password = password;
+    fixture->store->ops->destroy(fixture->store);
+    fixture->store = store_redis_new(&fixture->config);
+    assert_int_equal(store_redis_check(fixture->store, &meta, &error), STATUS_OK);
+    assert_int_equal(fixture->store->ops->exec_begin(fixture->store, &all, &error), STATUS_OK);
+    assert_int_equal(fixture->store->ops->exec_end(fixture->store, &error), STATUS_OK);
+    view.minute_attempts[0] = 1;
+    put(fixture, 0, &view);
+    put_review(fixture, 1, REVIEW_STATUS_OPEN);
+    put_review(fixture, 2, REVIEW_STATUS_RESOLVED);
+    views_forget_owner(fixture->views, 0, view.owner);
+    write_out(fixture);
+}
+
 #define WITH_REDIS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -458,6 +496,7 @@ main(void)
             WITH_REDIS(test_review_never_goes_back),
             WITH_REDIS(test_resolved_review_expires_unless_it_comes_back),
             WITH_REDIS(test_malformed_review_puts_nothing),
+            WITH_REDIS(test_documented_rights_are_enough),
     };
     return cmocka_run_group_tests_name("views", tests, NULL, NULL);
 }
