@@ -8,6 +8,7 @@
 #include "codec/decision_json.h"
 #include "codec/times.h"
 #include "codec/url.h"
+#include "codec/utf8.h"
 #include "consumer/kafka_writer.h"
 
 #include <ctype.h>
@@ -166,6 +167,9 @@ decision_check_texts(const struct decision *decision, struct error *error)
         const char *what = texts[i].may_be_random ? credential_find_known(texts[i].text)
                                                   : credential_find(texts[i].text);
 
+        if (!utf8_valid(texts[i].text)) {
+            return error_set(error, STATUS_REFUSED, "%s is not UTF-8", texts[i].name);
+        }
         if (what != NULL) {
             return error_set(error, STATUS_REFUSED,
                     "%s looks like it holds %s; decisions are kept and shown to many: leave it "
@@ -176,6 +180,21 @@ decision_check_texts(const struct decision *decision, struct error *error)
     return STATUS_OK;
 }
 
+static bool
+is_page(struct span url)
+{
+    static const char *const schemes[] = {"https://", "http://"};
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        const size_t size = strlen(schemes[i]);
+
+        if (url.size > size && memcmp(url.data, schemes[i], size) == 0) {
+            return utf8_valid(url);
+        }
+    }
+    return false;
+}
+
 static enum status
 strip_urls(struct decision *decision, struct arena *arena, struct error *error)
 {
@@ -183,9 +202,9 @@ strip_urls(struct decision *decision, struct arena *arena, struct error *error)
         const struct span url = url_strip(decision->source_urls[i], arena);
         const char *what = credential_find_known(url);
 
-        if (url.data == NULL) {
+        if (!is_page(url)) {
             return error_set(error, STATUS_REFUSED,
-                    "source URL %zu has no host: write it as https://host/path", i + 1);
+                    "source URL %zu is no address of a page: write it as https://host/path", i + 1);
         }
         if (what != NULL) {
             return error_set(

@@ -8,6 +8,7 @@ retrywatch_test(unit nearest consumer)
 retrywatch_test(unit notify consumer)
 retrywatch_test(unit notify_alert consumer)
 retrywatch_test(unit cli consumer)
+retrywatch_test(unit decision_write consumer)
 retrywatch_fuzz(config consumer)
 retrywatch_test(unit generator consumer)
 add_test(NAME unit.command_line
