@@ -49,6 +49,15 @@ expect 2 "bad.yaml:1: gruop: unknown key, did you mean group?" check-config \
 expect 2 "cannot read $folder/none.yaml" check-config --config "$folder/none.yaml"
 expect 2 "cannot read $folder/none.avsc" check-config --set schema.outcome="$folder/none.avsc"
 expect 2 "schema.outcome" check-config --set schema.outcome="$folder/bad.avsc"
+expect 2 "for what?" decide
+expect 2 "these are needed: --action --reason" decide --owner ana --set redis.url=redis://127.0.0.1:1/0
+expect 2 "name the review once" decide abc --review abc
+expect 2 "--max-retry-share: no share" decide --owner ana --max-retry-share much
+expect 1 "names workload_tag can cover nothing" decide --owner ana --workload web
+expect 2 "which one?" decisions show
+expect 2 "is not known here" decisions frobnicate
+expect 2 "--reason is for revoke" decisions --reason why
+expect 2 "smoke-test: --timeout" smoke-test --timeout 0s
 
 # The example file holds the defaults, and what is printed is read back as the same.
 "$binary" docs example >"$folder/example.yaml"
