@@ -5,8 +5,9 @@
 
 #include <stdarg.h>
 
-#define DECIMAL_MAX 20 /* digits of a 64-bit number; the longest signed one has its sign instead \
-                        */
+#define DECIMAL_MAX                                                              \
+    20 /* digits of a 64-bit number; the longest signed one has its sign instead \
+        */
 
 /* printf() costs more than all the rest of a command; so digits are written by hand. */
 static size_t
