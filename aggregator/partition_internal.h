@@ -101,13 +101,18 @@ oldest_half_hour(const struct partition *partition)
 
 /* Where an event is to be counted. */
 struct place {
-    struct span dimensions[DIM_COUNT]; /* after missing values and limits */
-    struct key key;                    /* of the series */
-    struct series *series;             /* NULL when it is not live */
-    uint32_t missing;                  /* bits of enum dimension that the event does not name */
+    const struct span *dimensions; /* after missing values and limits: the event's, or others */
+    struct span others[DIM_COUNT]; /* with _OTHER for what is beyond a limit */
+    struct key key;                /* of the series */
+    struct series *series;         /* NULL when it is not live */
 };
 
-void place_find(struct partition *partition, const struct outcome *outcome, struct place *place);
+/** What of an event's place depends on nothing but the event. */
+void place_prepare(const struct partition *partition, const struct outcome *outcome,
+        struct prepared *prepared);
+
+/** The place itself; it borrows from prepared. */
+void place_find(struct partition *partition, const struct prepared *prepared, struct place *place);
 
 /* ---- live.c ---------------------------------------------------------------------------------- */
 

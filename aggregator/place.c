@@ -5,39 +5,43 @@
 
 #include <assert.h>
 
-/* Null and empty become _MISSING, what is too long _OTHER. Returns whether something was. */
-static bool
-normalise(const struct partition *partition, const struct outcome *outcome, struct place *place)
+void
+place_prepare(
+        const struct partition *partition, const struct outcome *outcome, struct prepared *prepared)
 {
-    const struct span missing = span_of(DIM_MISSING);
+    const size_t missing_size = sizeof(DIM_MISSING) - 1;
     const size_t size_max =
             (size_t)min_i64(partition->options.limits->string_bytes, UINT16_MAX); /* struct entry */
-    bool over = false;
 
-    place->missing = 0;
+    prepared->missing = 0;
+    prepared->over = false;
     for (size_t i = 0; i < DIM_COUNT; i++) {
         struct span value = outcome->dimensions[i];
 
         if (value.size == 0) {
-            value = missing;
+            value = span_of(DIM_MISSING); /* null and empty */
         } else if (value.size > size_max) {
             value = span_of(DIM_OTHER);
-            over = true;
+            prepared->over = true;
         }
-        if (span_equal(value, missing)) {
-            place->missing |= DIM_BIT(i);
+        if (value.size == missing_size && memcmp(value.data, DIM_MISSING, missing_size) == 0) {
+            prepared->missing |= DIM_BIT(i);
         }
-        place->dimensions[i] = value;
+        prepared->dimensions[i] = value;
     }
-    return over;
+    prepared->hash = key_of(prepared->dimensions, DIM_ALL).hash;
 }
 
 static void
 set_other(struct place *place, uint32_t bits)
 {
+    if (place->dimensions != place->others) {
+        memcpy(place->others, place->dimensions, sizeof(place->others));
+        place->dimensions = place->others;
+    }
     for (size_t i = 0; i < DIM_COUNT; i++) {
         if ((bits & DIM_BIT(i)) != 0) {
-            place->dimensions[i] = span_of(DIM_OTHER);
+            place->others[i] = span_of(DIM_OTHER);
         }
     }
 }
@@ -87,11 +91,13 @@ limit_series(const struct partition *partition, struct place *place)
 }
 
 void
-place_find(struct partition *partition, const struct outcome *outcome, struct place *place)
+place_find(struct partition *partition, const struct prepared *prepared, struct place *place)
 {
-    bool over = normalise(partition, outcome, place);
+    bool over = prepared->over;
 
-    look_up(partition, place);
+    place->dimensions = prepared->dimensions;
+    place->key = (struct key){prepared->dimensions, DIM_ALL, prepared->hash};
+    place->series = entry_find(&partition->series, &place->key);
     /* A live series has its place, whatever the limits say. */
     if (place->series == NULL) {
         over |= limit_owners(partition, place);

@@ -16,25 +16,6 @@ table_fini(struct table *table)
     *table = (struct table){0};
 }
 
-void *
-table_next(const struct table *table, uint64_t hash, size_t *at)
-{
-    if (table->capacity == 0) {
-        return NULL;
-    }
-
-    const size_t mask = table->capacity - 1;
-
-    for (;;) {
-        const struct table_cell *cell = &table->cells[(hash + *at) & mask];
-
-        (*at)++;
-        if (cell->item == NULL || cell->hash == hash) {
-            return cell->item;
-        }
-    }
-}
-
 static void
 put(struct table *table, uint64_t hash, void *item)
 {

@@ -29,7 +29,30 @@ void table_fini(struct table *table);
  *
  * at: 0 at first, then as the call before left it.
  */
-void *table_next(const struct table *table, uint64_t hash, size_t *at);
+static inline void *
+table_next(const struct table *table, uint64_t hash, size_t *at)
+{
+    const size_t mask = table->capacity - 1;
+
+    while (table->capacity != 0) {
+        const struct table_cell *cell = &table->cells[(hash + *at) & mask];
+
+        (*at)++;
+        if (cell->item == NULL || cell->hash == hash) {
+            return cell->item;
+        }
+    }
+    return NULL;
+}
+
+/** Ask for the memory of the first candidate: table_next() comes soon. */
+static inline void
+table_prefetch(const struct table *table, uint64_t hash)
+{
+    if (table->capacity != 0) {
+        __builtin_prefetch(&table->cells[hash & (table->capacity - 1)]);
+    }
+}
 
 /** The item must not be in the table. Cost: O(1), now and then O(count). */
 void table_add(struct table *table, uint64_t hash, void *item);

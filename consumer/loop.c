@@ -19,6 +19,7 @@
 #define CHECK_MS 1000       /* between two looks for a foreign `applied` */
 #define PROGRESS_MS 30000   /* between two lines about progress */
 #define REJECTED_MAX 10000  /* rejected records that wait for one transaction */
+#define BLOCK_RECORDS 16    /* decoded together, before the first of them is counted */
 
 int64_t
 loop_now(const struct loop *loop)
@@ -234,22 +235,32 @@ replay_record(struct loop *loop, struct claim *claim, const struct record *recor
     return STATUS_OK;
 }
 
+/* A record on its way through the loop: decoded before its turn comes. */
+struct arrival {
+    const struct record *record;
+    int64_t schema_id;
+    struct outcome outcome;
+    const struct prepared *prepared; /* both valid if the verdict is STATUS_OK */
+};
+
 static void
-count_record(struct loop *loop, struct claim *claim, const struct record *record,
-        const struct outcome *outcome, enum status verdict, int64_t schema_id, struct error *error)
+count_record(struct loop *loop, struct claim *claim, const struct arrival *arrival,
+        enum status verdict, const struct error *error)
 {
+    const struct record *record = arrival->record;
+
     if (record->timestamp_ms >= 0) {
         partition_record(claim->fold, record->offset, record->timestamp_ms);
     }
     if (claim_has_verdict(claim, record->offset)) {
         /* Published before Redis lost it: neither counted nor judged again. */
     } else if (verdict == STATUS_OK) {
-        partition_count(claim->fold, outcome);
+        partition_count_prepared(claim->fold, &arrival->outcome, arrival->prepared);
         loop->metrics.events += 1;
     } else if (record->offset >= claim->committed || verdict == STATUS_UNKNOWN_SCHEMA) {
         /* Below the committed offset Redis has lost what was counted, but not Kafka what was
          * rejected. */
-        reject(loop, claim, record, verdict, schema_id, error);
+        reject(loop, claim, record, verdict, arrival->schema_id, error);
     }
     claim->last = record;
 }
@@ -268,19 +279,25 @@ wait_for_schema(struct loop *loop, struct claim *claim, const struct record *rec
 }
 
 static enum status
-handle_record(
-        struct loop *loop, struct claim *claim, const struct record *record, struct error *error)
+decode_record(struct loop *loop, struct arrival *arrival, struct error *error)
 {
-    struct outcome outcome;
-    int64_t schema_id = SCHEMA_ID_NONE;
-    enum status verdict = decoder_decode(
-            loop->options.decoder, record->value, &loop->arena, &outcome, &schema_id, error);
+    const struct record *record = arrival->record;
+    const enum status status = decoder_decode(loop->options.decoder, record->value, &loop->arena,
+            &arrival->outcome, &arrival->schema_id, error);
+
+    return status != STATUS_OK ? status
+                               : outcome_check(&arrival->outcome, record->timestamp_ms,
+                                         loop->options.config->limits.future_ms, error);
+}
+
+/* error: says why, unless the verdict is STATUS_OK. */
+static enum status
+handle_record(struct loop *loop, struct claim *claim, const struct arrival *arrival,
+        enum status verdict, struct error *error)
+{
+    const struct record *record = arrival->record;
     enum status status = STATUS_OK;
 
-    if (verdict == STATUS_OK) {
-        verdict = outcome_check(
-                &outcome, record->timestamp_ms, loop->options.config->limits.future_ms, error);
-    }
     if (status_disposition(verdict) == DISPOSE_EXIT) {
         return verdict;
     }
@@ -289,9 +306,9 @@ handle_record(
         return STATUS_OK;
     }
     if (record->offset < claim->applied.offset) {
-        status = replay_record(loop, claim, record, verdict, schema_id, error);
+        status = replay_record(loop, claim, record, verdict, arrival->schema_id, error);
     } else {
-        count_record(loop, claim, record, &outcome, verdict, schema_id, error);
+        count_record(loop, claim, arrival, verdict, error);
     }
     claim->next = record->offset + 1;
     return status;
@@ -358,23 +375,71 @@ sort_batch(struct loop *loop, const struct batch *batch, struct lanes *lanes)
     }
 }
 
-/* Count as many records as one EXEC should carry. *full tells that it is time for it. */
-static enum status
-count_lane(struct loop *loop, struct lane *lane, bool *full, struct error *error)
+/* Records of a lane that are decoded, and looked ahead to, before the first of them is counted. All
+ * but the last have the verdict STATUS_OK, so that one error is enough. */
+struct block {
+    size_t count;
+    enum status verdict; /* on the last */
+    struct arrival arrivals[BLOCK_RECORDS];
+    struct prepared prepared[BLOCK_RECORDS];
+};
+
+/* No more than fits into this EXEC: a record adds a minute and a half-hour, or a rejection. */
+static size_t
+block_room(const struct loop *loop, const struct claim *claim)
 {
     const size_t updates_max = (size_t)loop->options.config->batch.max_updates;
+    const size_t updates = partition_update_count(claim->fold);
+    size_t room = updates < updates_max ? (updates_max - updates + 1) / 2 : 0;
+
+    if (claim->rejected.count >= REJECTED_MAX) {
+        room = 0;
+    }
+    return room < BLOCK_RECORDS ? room : BLOCK_RECORDS;
+}
+
+static void
+decode_block(
+        struct loop *loop, struct lane *lane, size_t room, struct block *block, struct error *error)
+{
+    const struct outcome *outcomes[BLOCK_RECORDS];
+    int64_t next = lane->claim->next;
+    size_t good = 0;
+
+    block->count = 0;
+    block->verdict = STATUS_OK;
+    while (lane->at < lane->count && block->count < room && block->verdict == STATUS_OK) {
+        struct arrival *arrival = &block->arrivals[block->count];
+
+        arrival->record = lane->records[lane->at++];
+        if (arrival->record->offset >= next) {
+            next = arrival->record->offset + 1;
+            block->verdict = decode_record(loop, arrival, error);
+            arrival->prepared = &block->prepared[block->count];
+            outcomes[block->count++] = &arrival->outcome;
+            good += block->verdict == STATUS_OK;
+        }
+    }
+    partition_prepare(lane->claim->fold, outcomes, good, block->prepared);
+}
+
+/* Count as many records as one EXEC should carry. */
+static enum status
+count_lane(struct loop *loop, struct lane *lane, struct error *error)
+{
     struct claim *claim = lane->claim;
     enum status status = STATUS_OK;
+    struct block block;
+    size_t room;
 
-    *full = false;
-    while (status == STATUS_OK && lane->at < lane->count && !*full &&
-            claim->state == CLAIM_RUNNING) {
-        const struct record *record = lane->records[lane->at++];
+    while (status == STATUS_OK && lane->at < lane->count && claim->state == CLAIM_RUNNING &&
+            (room = block_room(loop, claim)) > 0) {
+        decode_block(loop, lane, room, &block, error);
+        for (size_t i = 0; i < block.count && status == STATUS_OK; i++) {
+            const bool last = i + 1 == block.count;
 
-        if (record->offset >= claim->next) {
-            status = handle_record(loop, claim, record, error);
-            *full = claim->rejected.count >= REJECTED_MAX ||
-                    partition_update_count(claim->fold) >= updates_max;
+            status = handle_record(
+                    loop, claim, &block.arrivals[i], last ? block.verdict : STATUS_OK, error);
         }
     }
     return status;
@@ -385,10 +450,9 @@ run_lane(struct loop *loop, struct lane *lane, struct error *error)
 {
     struct claim *claim = lane->claim;
     enum status status = loop->storing == claim ? loop_exec_end(loop, error) : STATUS_OK;
-    bool full = false;
 
     if (status == STATUS_OK) {
-        status = count_lane(loop, lane, &full, error);
+        status = count_lane(loop, lane, error);
     }
     if (status == STATUS_OK && claim->state != CLAIM_LOADING && claim_is_dirty(claim)) {
         status = loop_exec_begin(loop, claim, error);

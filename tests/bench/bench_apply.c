@@ -1,9 +1,10 @@
 /* bench_apply.c - what counting one event costs, and what a series costs in memory.
  *
- *     bench_apply [events [owners]]
+ *     bench_apply [events [owners [series]]]
  *
  * Owners follow Zipf's law with exponent 1.1. Batches end as in the service: at 200,000 events or
- * 5,000 slots to write; taking the changes and settling is part of the time.
+ * 5,000 slots to write; taking the changes and settling is part of the time, and so is looking
+ * ahead to the next 16 events. The series are those of the memory measured; 0 leaves that out.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/fold.h"
@@ -17,6 +18,7 @@
 
 #define BATCH_EVENTS 200000
 #define BATCH_UPDATES 5000
+#define AHEAD 16
 #define DRAWN 1000000 /* owners drawn; then they come again */
 #define START_MS INT64_C(1700000000000)
 
@@ -118,31 +120,62 @@ struct run {
     uint64_t updates, batches;
 };
 
+/* The events of one block, as they come from the decoder. */
+struct block {
+    struct outcome outcomes[AHEAD];
+    char owners[AHEAD][12];
+};
+
+static int64_t
+time_at(size_t i, size_t count, int64_t span_ms)
+{
+    return START_MS + (int64_t)((double)i / (double)count * (double)span_ms);
+}
+
+static void
+make_block(struct block *block, const uint32_t *drawn, size_t first, size_t count, int64_t span_ms)
+{
+    for (size_t i = 0; i < AHEAD && first + i < count; i++) {
+        char *owner = block->owners[i];
+
+        memcpy(owner, "team-00000", sizeof("team-00000"));
+        for (uint32_t number = drawn[(first + i) % DRAWN], at = 9; number > 0; number /= 10) {
+            owner[at--] = (char)('0' + number % 10);
+        }
+        make_event(&block->outcomes[i], (struct span){(const uint8_t *)owner, 10},
+                time_at(first + i, count, span_ms));
+    }
+}
+
 /* Events of the drawn owners, spread over the span of stream time; without a partition, what the
  * bench itself costs. */
 static struct run
 apply(struct partition *partition, const uint32_t *drawn, size_t count, int64_t span_ms)
 {
+    const struct outcome *events[AHEAD];
+    struct prepared prepared[AHEAD];
+    struct block block;
     struct run run = {0};
-    struct outcome outcome;
     size_t in_batch = 0;
     const double begin = now_s();
 
-    init_event(&outcome);
+    for (size_t i = 0; i < AHEAD; i++) {
+        init_event(&block.outcomes[i]);
+        events[i] = &block.outcomes[i];
+    }
     for (size_t i = 0; i < count; i++) {
-        const int64_t at_ms = START_MS + (int64_t)((double)i / (double)count * (double)span_ms);
-        char owner[] = "team-00000";
-
-        for (uint32_t number = drawn[i % DRAWN], at = 9; number > 0; number /= 10) {
-            owner[at--] = (char)('0' + number % 10);
+        if (i % AHEAD == 0) {
+            make_block(&block, drawn, i, count, span_ms);
         }
-        make_event(&outcome, (struct span){(const uint8_t *)owner, 10}, at_ms);
         if (partition == NULL) {
-            run.updates += outcome.dimensions[DIM_OWNER].data[9]; /* keeps the work alive */
+            run.updates += block.owners[i % AHEAD][9]; /* keeps the work alive */
             continue;
         }
-        partition_record(partition, (int64_t)i, at_ms);
-        partition_count(partition, &outcome);
+        if (i % AHEAD == 0) {
+            partition_prepare(partition, events, count - i < AHEAD ? count - i : AHEAD, prepared);
+        }
+        partition_record(partition, (int64_t)i, time_at(i, count, span_ms));
+        partition_count_prepared(partition, events[i % AHEAD], &prepared[i % AHEAD]);
         in_batch++;
         if (in_batch >= BATCH_EVENTS || partition_update_count(partition) >= BATCH_UPDATES ||
                 i + 1 == count) {
@@ -236,11 +269,14 @@ main(int argc, char **argv)
 {
     const size_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000;
     const size_t owners = argc > 2 ? strtoull(argv[2], NULL, 10) : 10000;
+    const size_t series = argc > 3 ? strtoull(argv[3], NULL, 10) : 100000;
     struct decisions *decisions = decisions_new();
 
     bench_time(count, owners, 60 * 1000, decisions);
     bench_time(count, owners, 20 * 60 * 1000, decisions);
-    bench_memory(100000, decisions);
+    if (series != 0) {
+        bench_memory(series, decisions);
+    }
     decisions_destroy(decisions);
     return 0;
 }
