@@ -143,13 +143,25 @@ evaluate(struct partition *partition, struct group *group, struct review_inputs 
 void
 evaluate_event(struct partition *partition, struct group *group, int64_t event_ms)
 {
+    const int64_t minute = minute_of(partition->times.stream_ms);
+
+    /* Nearly all events: a clear group has one line, the rise, and the rest of an evaluation is not
+     * even begun without one. */
+    if (group->review.state == REVIEW_CLEAR) {
+        group_roll(group, minute);
+        if (!rule_is_rise(partition->options.rule, &group->windows)) {
+            partition->metrics.evaluations++;
+            return;
+        }
+    }
+
     struct review_inputs inputs = {
             .stream_ms = partition->times.stream_ms,
             .event_offset = partition->offset,
             .event_ms = event_ms,
     };
 
-    evaluate(partition, group, &inputs, minute_of(partition->times.stream_ms));
+    evaluate(partition, group, &inputs, minute);
 }
 
 static void
