@@ -1,6 +1,6 @@
 /* simulate.c - histories of the service loop in a simulated world, each checked against its input.
  *
- * Usage: simulate [--seed N] [--seeds COUNT] [--trace] [--shrink]
+ * Usage: simulate [--seed N] [--seeds COUNT] [--first] [--trace] [--shrink]
  *        simulate --seed N --steps LIST [--without FAULTS] [--trace]
  *        simulate --calls        every fault at every call of a small history
  *        simulate --pairs        every pair of faults at the calls of a tiny one
@@ -14,8 +14,10 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct totals {
     uint64_t histories, failed, refused, lost_writes, reviews, decided;
@@ -57,7 +59,7 @@ small_config(void)
 struct options {
     uint64_t seed, count;
     const char *steps, *without;
-    bool trace, shrink, calls, pairs;
+    bool trace, shrink, first, calls, pairs;
 };
 
 /* Whether the history of this seed passes. */
@@ -87,6 +89,19 @@ run_seed(uint64_t seed, const struct options *options, struct config *config, st
     }
     history_fini(&history);
     return !outcome.failed;
+}
+
+static volatile long long current_seed;
+
+/* An assertion of the service has failed: tell in which history. */
+static void
+on_abort(int number)
+{
+    char text[64];
+    const int size = snprintf(text, sizeof(text), "seed %lld aborted\n", current_seed);
+
+    (void)number;
+    (void)!write(STDERR_FILENO, text, (size_t)size);
 }
 
 /* ---- every fault at every call --------------------------------------------------------------- */
@@ -169,8 +184,9 @@ parse_options(int argc, char **argv, struct options *options)
     static const struct option known[] = {{"seed", required_argument, NULL, 's'},
             {"seeds", required_argument, NULL, 'n'}, {"steps", required_argument, NULL, 'p'},
             {"without", required_argument, NULL, 'w'}, {"trace", no_argument, NULL, 't'},
-            {"shrink", no_argument, NULL, 'k'}, {"calls", no_argument, NULL, 'x'},
-            {"pairs", no_argument, NULL, 'y'}, {NULL, 0, NULL, 0}};
+            {"shrink", no_argument, NULL, 'k'}, {"first", no_argument, NULL, 'f'},
+            {"calls", no_argument, NULL, 'x'}, {"pairs", no_argument, NULL, 'y'},
+            {NULL, 0, NULL, 0}};
 
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (option) {
@@ -192,6 +208,9 @@ parse_options(int argc, char **argv, struct options *options)
             break;
         case 'k':
             options->shrink = true;
+            break;
+        case 'f':
+            options->first = true;
             break;
         case 'x':
             options->calls = true;
@@ -216,6 +235,7 @@ main(int argc, char **argv)
     if (!parse_options(argc, argv, &options)) {
         return 2;
     }
+    signal(SIGABRT, on_abort);
     setvbuf(stdout, NULL, _IOLBF, 0);
     config = small_config();
     if (options.calls) {
@@ -226,7 +246,10 @@ main(int argc, char **argv)
         const uint64_t count = options.count == 0 ? 200 : options.count;
 
         for (uint64_t i = 0; i < count; i++) {
-            run_seed(options.seed + i, &options, config, &totals);
+            current_seed = (long long)(options.seed + i);
+            if (!run_seed(options.seed + i, &options, config, &totals) && options.first) {
+                break;
+            }
         }
     }
     printf("%" PRIu64 " histories, %" PRIu64 " reviews, %" PRIu64
