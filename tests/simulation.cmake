@@ -19,3 +19,11 @@ retrywatch_simulation(calls simulate --calls)
 retrywatch_simulation(here simulate --seed 1000001 --seeds 100)
 set_tests_properties(simulation.random simulation.pairs PROPERTIES
     RESOURCE_LOCK build_release) # both may build it
+
+# The rules of delivery alone, exhaustively, and mutants of them. Optimised in every build.
+add_executable(check_model model/check_model.c model/model.c)
+target_compile_options(check_model PRIVATE -O2)
+target_compile_definitions(check_model PRIVATE _GNU_SOURCE)
+target_link_libraries(check_model PRIVATE aggregator)
+add_test(NAME model COMMAND check_model)
+set_tests_properties(model PROPERTIES LABELS simulation TIMEOUT 600)

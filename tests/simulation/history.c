@@ -55,6 +55,10 @@ choose_flavour(struct world *dice, struct flavour *flavour)
             .faults = choose_faults(dice),
     };
     flavour->loses_writes = flavour->delivery == DELIVERY_EXACTLY_ONCE && world_chance(dice, 400);
+    if (flavour->loses_writes) {
+        flavour->faults.persist = (int)world_random(dice, 20);
+        flavour->faults.lose = (int)world_random(dice, 6);
+    }
     flavour->faults.stale_end = flavour->in_order ? 300 : 0;
 }
 
@@ -220,7 +224,7 @@ run_step(struct world *world, const struct flavour *flavour, const struct step *
         world_persist(world);
         break;
     case STEP_LOSE_WRITES:
-        world_lose_writes(world);
+        world_lose_writes(world, world_chance(world, 400));
         break;
     case STEP_EMPTY:
         world_empty(world);

@@ -90,6 +90,12 @@ time_passes(struct instance *instance)
             world_expel(world, instance->index, 0);
         }
     }
+    if (world_chance(world, faults->persist)) {
+        world_persist(world);
+    }
+    if (world_chance(world, faults->lose)) {
+        world_lose_writes(world, world_chance(world, 500));
+    }
     if (world->depth < 2 && world->instance_count > 1 && world_chance(world, faults->interleave)) {
         if (world_chance(world, faults->expel * 20)) {
             world_expel(world, instance->index, (int)world_random(world, 3));
@@ -116,7 +122,7 @@ planned_fate(struct instance *instance)
         others_move(instance, 6);
         fate = FATE_DONE;
     } else if (fate == FATE_FORGOTTEN) {
-        world_lose_writes(world);
+        world_lose_writes(world, false);
         fate = FATE_DONE;
     }
     return fate;
@@ -420,7 +426,7 @@ world_persist(struct world *world)
 }
 
 void
-world_lose_writes(struct world *world)
+world_lose_writes(struct world *world, bool changes_roles)
 {
     for (int32_t p = 0; p < world->partition_count; p++) {
         if (!world->durable[p].exists) {
@@ -428,9 +434,23 @@ world_lose_writes(struct world *world)
         }
     }
     for (int32_t p = 0; p < world->partition_count; p++) {
-        state_copy(&world->states[p], &world->durable[p]);
+        if (changes_roles) {
+            const struct world_state lost = world->states[p];
+
+            world->states[p] = world->durable[p];
+            world->durable[p] = lost;
+        } else {
+            state_copy(&world->states[p], &world->durable[p]);
+        }
+    }
+    for (int i = 0; i < world->instance_count; i++) {
+        if (world->instances[i] != NULL) {
+            world->instances[i]->disconnected = true;
+            world->instances[i]->exec_waits = false; /* what was sent is gone */
+        }
     }
     world->lost_writes = true;
+    world->changed_roles = world->changed_roles || changes_roles;
     if (world->trace) {
         printf("%" PRId64 " Redis loses its last writes\n", world->wall_ms);
     }

@@ -58,6 +58,8 @@ struct world_output {
     enum out_topic topic;
     int32_t partition; /* of the input, from rw-position or the headers */
     uint64_t serial;   /* 0: a rejection that is a pure function of its record */
+    int64_t offset;    /* in rw-position, and T for reviews */
+    int64_t stream_ms;
     int64_t timestamp_ms;
     struct buffer key, value, headers;
 };
@@ -67,9 +69,11 @@ struct world_log {
     size_t count, capacity;
     int64_t committed; /* -1: none */
     char metadata[CURSOR_TEXT_SIZE];
-    int owner;              /* instance that may hold it; -1: nobody */
-    int wanted;             /* instance that the coordinator gives it to */
-    uint64_t published;     /* the last serial in an output topic */
+    int owner;            /* instance that may hold it; -1: nobody */
+    int wanted;           /* instance that the coordinator gives it to */
+    uint64_t published;   /* the last serial in an output topic */
+    int64_t published_at; /* `applied` after the EXEC of the last review, and T */
+    int64_t published_ms;
     size_t decisions_known; /* by whoever evaluated last */
 };
 
@@ -119,6 +123,8 @@ struct instance;
     X(interleave)    \
     X(slow)          \
     X(expel)         \
+    X(persist)       \
+    X(lose)          \
     X(stale_end)
 
 struct world_faults {
@@ -139,6 +145,7 @@ struct world {
     struct world_state states[WORLD_PARTITIONS_MAX];
     struct world_state durable[WORLD_PARTITIONS_MAX]; /* what Redis has after its next crash */
     bool lost_writes;                                 /* Redis has lost some in this history */
+    bool changed_roles;                               /* and perhaps got them back */
     bool emptied;                                     /* Redis was emptied */
     bool must_refuse;                                 /* that had been counted and committed */
     bool reset;                                       /* committed offsets were deleted */
@@ -199,8 +206,9 @@ void world_expel(struct world *world, int index, int deaf);
 /** Redis has written everything to disk. */
 void world_persist(struct world *world);
 
-/** Redis crashes and comes back with what it had on disk. */
-void world_lose_writes(struct world *world);
+/** Redis crashes and comes back with what it had on disk, or a replica takes over that lags so far
+ * behind; then what is lost may come back with the next change of roles. */
+void world_lose_writes(struct world *world, bool changes_roles);
 
 /** Somebody empties Redis, or deletes the group's offsets. */
 void world_empty(struct world *world);

@@ -40,6 +40,7 @@ struct instance {
     struct decision_feed feed;
     struct readback readback;
     enum fate exec_fate; /* of the EXEC that was begun */
+    bool disconnected;   /* from Redis, which the next call finds out */
     bool exec_waits;     /* Redis has not executed it yet */
     struct changes exec; /* if so */
     struct decoder *decoder;

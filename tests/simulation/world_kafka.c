@@ -195,15 +195,16 @@ output_of(const struct world *world, const struct out_record *record)
     buffer_put(&output.value, record->value.data, record->value.size);
     buffer_put(&output.headers, record->headers.data, record->headers.size);
     while (headers_next(&headers, &name, &value)) {
-        char text[64] = {0};
+        char text[128] = {0};
         char topic[64];
 
-        memcpy(text, value.data, value.size < 63 ? value.size : 63);
+        memcpy(text, value.data, value.size < 127 ? value.size : 127);
         if (span_equal(name, span_of("partition"))) {
             output.partition = atoi(text);
         } else if (span_equal(name, span_of("rw-position")) &&
-                   sscanf(text, "%63s %" SCNd32 " %" SCNu64, topic, &output.partition,
-                           &output.serial) != 3) {
+                   sscanf(text, "%63s %" SCNd32 " %" SCNu64 " %" SCNd64 " %" SCNd64, topic,
+                           &output.partition, &output.serial, &output.offset,
+                           &output.stream_ms) < 4) {
             abort();
         }
     }
@@ -253,6 +254,27 @@ check_stored(struct world *world, const struct world_output *output)
     }
 }
 
+/* Up to the last review that is published, nothing is evaluated again. */
+static void
+check_not_again(struct world *world, const struct world_output *output)
+{
+    struct world_log *log = &world->logs[output->partition];
+
+    if (output->topic != OUT_REVIEWS) {
+        return;
+    }
+    if ((output->offset < log->published_at || output->stream_ms < log->published_ms) &&
+            !world->changed_roles) {
+        world_fail(world,
+                "partition %d: serial %" PRIu64 " was decided at %" PRId64 ", T %" PRId64
+                ", the one before at %" PRId64 ", T %" PRId64,
+                output->partition, output->serial, output->offset, output->stream_ms,
+                log->published_at, log->published_ms);
+    }
+    log->published_ms = output->stream_ms;
+    log->published_at = output->offset;
+}
+
 /* A record becomes visible. Takes what the output owns. */
 static void
 output_add(struct world *world, struct world_output output)
@@ -262,6 +284,7 @@ output_add(struct world *world, struct world_output output)
 
     if (output.serial != 0 && output.serial == log->published + 1) {
         check_stored(world, &output);
+        check_not_again(world, &output);
         log->published += 1;
     } else if (output.serial != 0 && may_repeat && output.serial <= log->published) {
         /* Emptied before the first commit, Redis forgets what was published with it. */

@@ -83,6 +83,20 @@ state_field(const struct world_state *state, const char *map, uint64_t number)
     return NULL;
 }
 
+/* When Redis loses writes it has ended, and so have all connections to it. */
+static enum fate
+store_fate(struct instance *instance, const char *call)
+{
+    const enum fate fate = sim_fate(instance, call, instance->world->store_down_until_ms);
+
+    if (instance->disconnected && fate == FATE_DONE) {
+        instance->disconnected = false;
+        sim_trace(instance, call, -1, "disconnected");
+        return FATE_FAILED;
+    }
+    return fate;
+}
+
 /* ---- what an EXEC may do --------------------------------------------------------------------- */
 
 /* Serials that an EXEC adds to pending and removes from it. */
@@ -160,7 +174,7 @@ check_exec(struct instance *instance, const struct changes *changes)
     }
 
     const bool own = before.token.process == instance->process;
-    const bool adopts = own && instance->loading[p] && world->lost_writes;
+    const bool adopts = own && after.offset == before.offset && world->lost_writes;
 
     if (after.token.process != instance->process || after.offset < before.offset ||
             (after.quiet < before.quiet && after.offset <= before.quiet) ||
@@ -227,7 +241,7 @@ sim_exec_begin(struct store *store, const struct changes *changes, struct error 
 {
     struct instance *instance = INSTANCE_OF(store, store);
     struct world *world = instance->world;
-    const enum fate fate = sim_fate(instance, "exec", world->store_down_until_ms);
+    const enum fate fate = store_fate(instance, "exec");
 
     instance->exec_fate = fate;
     instance->exec_waits = false;
@@ -251,7 +265,7 @@ sim_exec_end(struct store *store, struct error *error)
 {
     struct instance *instance = INSTANCE_OF(store, store);
     struct world *world = instance->world;
-    const enum fate now = sim_fate(instance, "exec answer", world->store_down_until_ms);
+    const enum fate now = store_fate(instance, "exec answer");
     const enum fate fate = now != FATE_DONE && instance->exec_fate == FATE_DONE
                                    ? FATE_LOST_REPLY
                                    : instance->exec_fate;
@@ -269,7 +283,7 @@ sim_read_applied(struct store *store, int32_t partition, struct buffer *applied,
 {
     struct instance *instance = INSTANCE_OF(store, store);
     struct world *world = instance->world;
-    const enum fate fate = sim_fate(instance, "read applied", world->store_down_until_ms);
+    const enum fate fate = store_fate(instance, "read applied");
     const struct world_state *state = &world->states[partition];
 
     if (fate != FATE_DONE) {
@@ -291,7 +305,7 @@ sim_read_maps(struct store *store, int32_t partition, const struct span *maps, s
 {
     struct instance *instance = INSTANCE_OF(store, store);
     struct world *world = instance->world;
-    const enum fate fate = sim_fate(instance, "read maps", world->store_down_until_ms);
+    const enum fate fate = store_fate(instance, "read maps");
     enum status status = fate_told_read(fate, STATUS_STORE_DOWN, error);
     const struct world_state *state = &world->states[partition];
 
@@ -321,8 +335,7 @@ sim_write_views(
 
     (void)commands;
     (void)command_count;
-    return fate_told_read(sim_fate(instance, "views", instance->world->store_down_until_ms),
-            STATUS_STORE_DOWN, error);
+    return fate_told_read(store_fate(instance, "views"), STATUS_STORE_DOWN, error);
 }
 
 static void
