@@ -523,6 +523,9 @@ tick(struct loop *loop, struct claim *claim)
     if (now_ms - claim->ticked_ms >= TICK_MS && claim->next >= claim->applied.offset &&
             loop->source->ops->at_end(loop->source, claim->partition, claim->next)) {
         claim->ticked_ms = now_ms;
+        /* At the log's end every record up to the quiet offset has come. Else a review that was
+         * adopted there would never be evaluated again while no record follows. */
+        partition_set_quiet(claim->fold, -1);
         partition_tick(claim->fold, loop_wall(loop));
     }
 }
