@@ -517,7 +517,8 @@ claim_exec_token(
 
     exec->applied.token = next_token(context);
     exec->applied.wall_ms = wall_ms;
-    exec->pruned = list_prune(&exec->list, claim);
+    /* What is to be adopted may be pending as another history: it is taken over as a whole. */
+    exec->pruned = claim->adopts ? 0 : list_prune(&exec->list, claim);
 
     const enum status status = exec_begin(claim, context, exec, error);
 
