@@ -21,7 +21,7 @@ set_tests_properties(simulation.random simulation.pairs PROPERTIES
     RESOURCE_LOCK build_release) # both may build it
 
 # The rules of delivery alone, exhaustively, and mutants of them. Optimised in every build.
-add_executable(check_model model/check_model.c model/model.c)
+add_executable(check_model model/check_model.c model/model.c model/model_load.c)
 target_compile_options(check_model PRIVATE -O2)
 target_compile_definitions(check_model PRIVATE _GNU_SOURCE)
 target_link_libraries(check_model PRIVATE aggregator)

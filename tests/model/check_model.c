@@ -167,13 +167,15 @@ must_hold(const struct budget *budget)
     return broken == NULL;
 }
 
-/* Mixes of faults that a mutant is looked for in, small ones first. */
+/* Mixes of faults, small ones first. Everything that may happen is tried in all but the last, which
+ * has too many states for that: there only mutants are looked for. */
 static const struct budget mixes[] = {
         {.crashes = 1, .doubts = 1},
         {.losses = 2, .doubts = 1},
         {.crashes = 1, .losses = 1},
         {.moves = 1, .doubts = 1},
         {.crashes = 1, .moves = 1},
+        {.losses = 1, .moves = 1},
 };
 
 #define MIXES (sizeof(mixes) / sizeof(mixes[0]))
@@ -227,7 +229,7 @@ main(int argc, char **argv)
         printf("%zu states, %s\n", states, broken == NULL ? "nothing breaks" : broken);
         return broken != NULL;
     }
-    for (size_t i = 0; i < MIXES; i++) {
+    for (size_t i = 0; i < MIXES - 1; i++) {
         good = must_hold(&mixes[i]) && good;
     }
     for (int i = MUTANT_NONE + 1; i < MUTANT_COUNT; i++) {

@@ -1,7 +1,7 @@
 /* model.c - the rules of docs/delivery.md alone, small enough to try everything that may happen.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/model/model.h"
+#include "tests/model/model_internal.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -11,21 +11,8 @@ const char *const mutant_names[MUTANT_COUNT] = {MUTANT_MAP(MUTANT_NAME)};
 #define MUTANT_TEXT(name, text) text,
 const char *const mutant_texts[MUTANT_COUNT] = {MUTANT_MAP(MUTANT_TEXT)};
 
-/* Record 1 cannot be read; the others give a review each, of these groups. */
-#define REJECTED_RECORD 1
-static const uint8_t group_of[RECORDS] = {0, 0, 1};
-
-/* One step on its way: the state after it, and what it broke. */
-struct step {
-    struct model model;
-    enum mutant mutant;
-    const char *broken;
-    void (*emit)(void *context, const struct model *next);
-    void *context;
-};
-
-static void
-break_rule(struct step *step, const char *what)
+void
+model_break_rule(struct step *step, const char *what)
 {
     step->broken = step->broken == NULL ? what : step->broken;
 }
@@ -92,14 +79,14 @@ rename_tokens(struct model *model)
 }
 
 /* They are renamed after each step, so that 200 is free. */
-static uint8_t
-new_token(void)
+uint8_t
+model_new_token(void)
 {
     return 200;
 }
 
-static void
-emit(struct step *step)
+void
+model_emit(struct step *step)
 {
     if (step->broken == NULL) {
         rename_tokens(&step->model);
@@ -109,8 +96,8 @@ emit(struct step *step)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-static void
-append(struct step *step, struct waiting *list, struct waiting waiting)
+void
+model_append(struct step *step, struct waiting *list, struct waiting waiting)
 {
     size_t i = 0;
 
@@ -118,14 +105,14 @@ append(struct step *step, struct waiting *list, struct waiting waiting)
         i++;
     }
     if (i == PENDING_MAX) {
-        break_rule(step, "more is pending than was ever counted");
+        model_break_rule(step, "more is pending than was ever counted");
     } else {
         list[i] = waiting;
     }
 }
 
-static void
-drop_up_to(struct waiting *list, uint8_t serial)
+void
+model_drop_up_to(struct waiting *list, uint8_t serial)
 {
     size_t kept = 0;
 
@@ -154,25 +141,25 @@ publish(struct step *step, const struct waiting *review)
     struct model *model = &step->model;
 
     if (review->serial != model->published + 1) {
-        break_rule(step, "a review is published out of order, or twice");
+        model_break_rule(step, "a review is published out of order, or twice");
         return;
     }
     model->published = review->serial;
     model->reviews[review->record - 1] += 1;
     if (model->reviews[review->record - 1] > 1) {
-        break_rule(step, "a review is published twice");
+        model_break_rule(step, "a review is published twice");
     }
     model->outputs[review->serial - 1] = *review;
     model->outputs[review->serial - 1].token = 0;
 }
 
-static void
-commit_position(struct step *step, const struct cursor_of *position)
+void
+model_commit_position(struct step *step, const struct cursor_of *position)
 {
     struct model *model = &step->model;
 
     if (position->offset < model->committed.offset || position->serial < model->committed.serial) {
-        break_rule(step, "a committed position goes back");
+        model_break_rule(step, "a committed position goes back");
     }
     model->committed = *position;
 }
@@ -187,7 +174,7 @@ publish_all(struct step *step, const struct transaction *transaction)
     }
     for (uint8_t r = 0; r < RECORDS; r++) {
         if ((transaction->rejected >> r & 1) != 0 && ++model->rejections[r] > 1) {
-            break_rule(step, "a record is rejected twice");
+            model_break_rule(step, "a record is rejected twice");
         }
     }
 }
@@ -196,14 +183,14 @@ static void
 commit_transaction(struct step *step, struct transaction *transaction)
 {
     publish_all(step, transaction);
-    commit_position(step, &transaction->position);
+    model_commit_position(step, &transaction->position);
     memset(transaction, 0, sizeof(*transaction));
 }
 
 /* ---- members --------------------------------------------------------------------------------- */
 
-static void
-forget_memory(struct member *member)
+void
+model_forget_memory(struct member *member)
 {
     memset(&member->memory, 0, sizeof(member->memory));
     memset(member->fresh, 0, sizeof(member->fresh));
@@ -216,16 +203,16 @@ forget_memory(struct member *member)
 }
 
 /* Load again; memory may still be what is stored. */
-static void
-load(struct member *member)
+void
+model_load(struct member *member)
 {
     member->place = READ_APPLIED;
     member->rejected = 0;
     member->adopts = 0;
 }
 
-static bool
-is_dirty(const struct member *member)
+bool
+model_is_dirty(const struct member *member)
 {
     return member->next > member->applied || !is_empty(member->fresh) ||
            (!is_empty(member->memory.pending) &&
@@ -233,8 +220,8 @@ is_dirty(const struct member *member)
 }
 
 /* An EXEC: *done tells whether Redis did it. */
-static void
-exec(struct step *step, struct member *member, const struct stored *after, bool *done)
+void
+model_exec(struct step *step, struct member *member, const struct stored *after, bool *done)
 {
     struct stored *redis = &step->model.redis;
 
@@ -243,12 +230,12 @@ exec(struct step *step, struct member *member, const struct stored *after, bool 
         return;
     }
     if (after->offset < redis->offset) {
-        break_rule(step, "`applied` goes back");
+        model_break_rule(step, "`applied` goes back");
     }
     *redis = *after;
     for (int r = 0; r < RECORDS; r++) {
         if (redis->counted[r] > 1) {
-            break_rule(step, "a record is counted twice");
+            model_break_rule(step, "a record is counted twice");
         }
     }
 }
@@ -260,8 +247,8 @@ next_stored(struct step *step, const struct member *member)
     struct stored after = member->memory;
 
     after.offset = member->next > member->applied ? member->next : member->applied;
-    after.token = new_token();
-    drop_up_to(after.pending,
+    after.token = model_new_token();
+    model_drop_up_to(after.pending,
             step->mutant == MUTANT_PRUNE_EARLY ? after.serial : member->kafka.serial);
     for (size_t i = 0; i < PENDING_MAX && member->fresh[i].record != 0; i++) {
         struct waiting review = member->fresh[i];
@@ -269,7 +256,7 @@ next_stored(struct step *step, const struct member *member)
         review.serial = ++after.serial;
         review.token = after.token;
         review.offset = after.offset;
-        append(step, after.pending, review);
+        model_append(step, after.pending, review);
     }
     return after;
 }
@@ -294,7 +281,7 @@ count_record(struct step *step, struct member *member, uint8_t record)
     memory->counted[record] += 1;
     if (record >= memory->quiet) {
         memory->sequence[group] += 1;
-        append(step, member->fresh,
+        model_append(step, member->fresh,
                 (struct waiting){
                         .record = (uint8_t)(record + 1), .sequence = memory->sequence[group]});
     }
@@ -316,7 +303,7 @@ read_record(const struct model *model, struct step *step, int m)
         count_record(step, member, record);
     }
     member->next = (uint8_t)(record + 1);
-    emit(step);
+    model_emit(step);
 }
 
 /* What a transaction of this member would hold. */
@@ -367,13 +354,13 @@ try_exec(const struct model *model, struct step *step, int m)
     const struct stored after = next_stored(step, member);
     bool done = false;
 
-    exec(step, member, &after, &done);
+    model_exec(step, member, &after, &done);
     if (done) {
         exec_known(member, &after);
     } else {
-        load(member);
+        model_load(member);
     }
-    emit(step);
+    model_emit(step);
     if (model->doubts == 0) {
         return;
     }
@@ -382,15 +369,15 @@ try_exec(const struct model *model, struct step *step, int m)
         step->model.doubts -= 1;
         member->attempted = after.token;
         if (lost == 1) {
-            exec(step, member, &after, &done);
+            model_exec(step, member, &after, &done);
         }
         /* Memory is what the EXEC would have stored, if it was done. */
         const struct stored attempted = after;
 
         member->memory = attempted;
         member->memory.token = model->members[m].memory.token;
-        load(member);
-        emit(step);
+        model_load(member);
+        model_emit(step);
     }
 }
 
@@ -404,16 +391,16 @@ try_send(const struct model *model, struct step *step, int m)
         return;
     }
     if (member->generation != model->generation && step->mutant != MUTANT_NO_FENCING) {
-        load(member);
+        model_load(member);
     } else if (step->mutant == MUTANT_COMMIT_FIRST) {
-        commit_position(step, &transaction.position);
+        model_commit_position(step, &transaction.position);
         member->transaction = transaction;
         member->place = SENT_FIRST;
     } else {
         member->transaction = transaction;
         member->place = SENT;
     }
-    emit(step);
+    model_emit(step);
 }
 
 static void
@@ -425,15 +412,16 @@ running(const struct model *model, struct step *step, int m)
         read_record(model, step, m);
         step->model = *model;
     }
-    if (is_dirty(member)) {
+    if (model_is_dirty(member)) {
         try_exec(model, step, m);
         step->model = *model;
     }
     try_send(model, step, m);
     step->model = *model;
     if (model->redis.token != member->memory.token) {
-        load(&step->model.members[m]); /* somebody else has written: looked for once a second */
-        emit(step);
+        model_load(
+                &step->model.members[m]); /* somebody else has written: looked for once a second */
+        model_emit(step);
     }
 }
 
@@ -444,8 +432,8 @@ end_transaction(const struct model *model, struct step *step, int m)
     struct member *member = &step->model.members[m];
 
     if (member->transaction.open == 0) {
-        load(member); /* it has timed out: aborted */
-        emit(step);
+        model_load(member); /* it has timed out: aborted */
+        model_emit(step);
         return;
     }
 
@@ -454,7 +442,7 @@ end_transaction(const struct model *model, struct step *step, int m)
     commit_transaction(step, &member->transaction);
     published_known(member, &position);
     member->place = RUNNING;
-    emit(step);
+    model_emit(step);
     if (model->doubts == 0) {
         return;
     }
@@ -470,9 +458,9 @@ end_transaction(const struct model *model, struct step *step, int m)
             published_known(member, &position);
             member->place = RUNNING;
         } else {
-            load(member);
+            model_load(member);
         }
-        emit(step);
+        model_emit(step);
     }
 }
 
@@ -487,241 +475,7 @@ end_records(const struct model *model, struct step *step, int m)
     memset(&member->transaction, 0, sizeof(member->transaction));
     published_known(member, &position);
     member->place = RUNNING;
-    emit(step);
-}
-
-/* ---- loading --------------------------------------------------------------------------------- */
-
-static void
-read_applied(struct step *step, int m)
-{
-    struct member *member = &step->model.members[m];
-    const struct stored *redis = &step->model.redis;
-    struct stored *memory = &member->memory;
-    const bool stays =
-            member->has_memory != 0 &&
-            ((member->attempted != 0 && member->attempted == redis->token) ||
-                    (member->attempted == 0 && memory->token == redis->token && !is_dirty(member)));
-
-    if (member->attempted != 0 && stays) {
-        memset(member->fresh, 0, sizeof(member->fresh));
-    }
-    if (!stays) {
-        forget_memory(member);
-    }
-    member->attempted = 0;
-    memory->offset = redis->offset;
-    memory->serial = redis->serial;
-    memory->token = redis->token;
-    memory->quiet = redis->quiet;
-    member->applied = redis->offset;
-    member->place = READ_PENDING;
-    emit(step);
-}
-
-static void
-read_pending(struct step *step, int m)
-{
-    struct member *member = &step->model.members[m];
-
-    memcpy(member->memory.pending, step->model.redis.pending, sizeof(member->memory.pending));
-    member->place = READ_COMMITTED;
-    emit(step);
-}
-
-static void
-read_committed(const struct model *model, struct step *step, int m)
-{
-    struct member *member = &step->model.members[m];
-
-    for (int other = 0; other < INSTANCES && step->mutant != MUTANT_UNSTABLE; other++) {
-        if (model->members[other].transaction.open == 1) {
-            /* It times out; whoever still works at it hears of that at its end. */
-            memset(&step->model.members[other].transaction, 0, sizeof(struct transaction));
-            emit(step);
-            return;
-        }
-        if (model->members[other].transaction.open == 2) {
-            return; /* until it has ended by itself */
-        }
-    }
-    member->kafka = model->committed;
-    member->place = COMPARE;
-    emit(step);
-}
-
-/* Whether pending reaches down to the cursor, and whether it is the same history. */
-static void
-compare(const struct model *model, struct step *step, int m)
-{
-    struct member *member = &step->model.members[m];
-    const struct stored *memory = &member->memory;
-    const struct waiting *first = &memory->pending[0];
-    const uint8_t known = first->record != 0 ? (uint8_t)(first->serial - 1) : memory->serial;
-    const uint8_t serial = member->kafka.serial;
-
-    if (serial < known) {
-        if (model->redis.token == memory->token) {
-            break_rule(step, "refused although nobody has touched anything");
-        }
-        load(member); /* somebody wrote while it was read */
-    } else {
-        const bool other_history =
-                serial > known && serial <= memory->serial &&
-                memory->pending[serial - first->serial].token != member->kafka.token;
-
-        member->adopts = serial > memory->serial || other_history;
-        member->place = COMMIT_BACK;
-    }
-    emit(step);
-}
-
-static void
-commit_back(const struct model *model, struct step *step, int m)
-{
-    struct member *member = &step->model.members[m];
-
-    if (member->generation != model->generation && step->mutant != MUTANT_NO_FENCING) {
-        load(member);
-        emit(step);
-        return;
-    }
-    commit_position(step, &member->kafka);
-    member->place = CLAIM;
-    emit(step);
-}
-
-static void
-claim(struct step *step, int m)
-{
-    struct member *member = &step->model.members[m];
-    struct stored after = step->model.redis;
-    bool done = false;
-
-    after.token = new_token();
-    after.offset = member->memory.offset;
-    after.serial = member->memory.serial;
-    memcpy(after.pending, member->memory.pending, sizeof(after.pending));
-    if (member->adopts == 0) {
-        drop_up_to(after.pending, member->kafka.serial);
-    }
-    exec(step, member, &after, &done);
-    if (done) {
-        member->memory.token = after.token;
-        memcpy(member->memory.pending, after.pending, sizeof(after.pending));
-        member->place = member->has_memory != 0 ? READ_AGAIN : READ_STATE;
-    } else {
-        load(member);
-    }
-    emit(step);
-}
-
-static void
-read_state(struct step *step, int m)
-{
-    struct member *member = &step->model.members[m];
-    const struct stored *redis = &step->model.redis;
-
-    memcpy(member->memory.counted, redis->counted, sizeof(redis->counted));
-    memcpy(member->memory.sequence, redis->sequence, sizeof(redis->sequence));
-    member->has_memory = 1;
-    member->place = READ_AGAIN;
-    emit(step);
-}
-
-static void
-start_running(struct step *step, struct member *member)
-{
-    member->place = RUNNING;
-    member->next = member->applied < member->kafka.offset ? member->applied : member->kafka.offset;
-    if (step->mutant == MUTANT_RECOMPUTE) {
-        /* Reviews come from counting again what is not committed, not from what is stored. */
-        member->next = member->kafka.offset;
-        member->applied = member->kafka.offset;
-        for (uint8_t r = member->kafka.offset; r < RECORDS; r++) {
-            member->memory.counted[r] = 0;
-        }
-        memset(member->memory.pending, 0, sizeof(member->memory.pending));
-        member->memory.serial = member->kafka.serial;
-    }
-}
-
-static void
-read_again(const struct model *model, struct step *step, int m)
-{
-    struct member *member = &step->model.members[m];
-
-    if (model->redis.token != member->memory.token && step->mutant != MUTANT_NO_SECOND_READ) {
-        load(member);
-    } else if (member->adopts != 0) {
-        member->place = READ_BACK;
-    } else {
-        start_running(step, member);
-    }
-    emit(step);
-}
-
-static bool
-is_adopted(const struct model *model, uint8_t first, uint8_t last, uint8_t group)
-{
-    for (uint8_t serial = first; serial <= last; serial++) {
-        if (group_of[model->outputs[serial - 1].record - 1] == group) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Redis has lost its last writes: take over what was published since. */
-static struct stored
-adopt(const struct model *model, struct step *step, const struct member *member)
-{
-    const struct waiting *pending = member->memory.pending;
-    const uint8_t first =
-            pending[0].record != 0 ? pending[0].serial : (uint8_t)(member->memory.serial + 1);
-    const uint8_t last = member->kafka.serial;
-    struct stored after = member->memory;
-
-    memset(after.pending, 0, sizeof(after.pending));
-    after.token = new_token();
-    for (uint8_t serial = first; serial <= last; serial++) {
-        const struct waiting *output = &model->outputs[serial - 1];
-
-        after.sequence[group_of[output->record - 1]] = output->sequence;
-        if (step->mutant != MUTANT_NO_QUIET && output->offset > after.quiet) {
-            after.quiet = output->offset;
-        }
-    }
-    after.serial = last;
-    for (size_t i = 0; i < PENDING_MAX && pending[i].record != 0; i++) {
-        struct waiting kept = pending[i];
-
-        if (!is_adopted(model, first, last, group_of[kept.record - 1])) {
-            after.serial += 1;
-            kept.serial = after.serial;
-            kept.token = after.token;
-            append(step, after.pending, kept);
-        }
-    }
-    return after;
-}
-
-static void
-read_back(const struct model *model, struct step *step, int m)
-{
-    struct member *member = &step->model.members[m];
-    const struct stored after = adopt(model, step, member);
-    bool done = false;
-
-    exec(step, member, &after, &done);
-    if (done) {
-        member->memory = after;
-        member->adopts = 0;
-        start_running(step, member);
-    } else {
-        load(member);
-    }
-    emit(step);
+    model_emit(step);
 }
 
 /* ---- one step -------------------------------------------------------------------------------- */
@@ -733,31 +487,31 @@ member_step(const struct model *model, struct step *step, int m)
     case IDLE:
         break;
     case READ_APPLIED:
-        read_applied(step, m);
+        model_read_applied(model, step, m);
         break;
     case READ_PENDING:
-        read_pending(step, m);
+        model_read_pending(model, step, m);
         break;
     case READ_COMMITTED:
-        read_committed(model, step, m);
+        model_read_committed(model, step, m);
         break;
     case COMPARE:
-        compare(model, step, m);
+        model_compare(model, step, m);
         break;
     case COMMIT_BACK:
-        commit_back(model, step, m);
+        model_commit_back(model, step, m);
         break;
     case CLAIM:
-        claim(step, m);
+        model_claim(model, step, m);
         break;
     case READ_STATE:
-        read_state(step, m);
+        model_read_state(model, step, m);
         break;
     case READ_AGAIN:
-        read_again(model, step, m);
+        model_read_again(model, step, m);
         break;
     case READ_BACK:
-        read_back(model, step, m);
+        model_read_back(model, step, m);
         break;
     case RUNNING:
         running(model, step, m);
@@ -780,14 +534,14 @@ hear(const struct model *model, struct step *step, int m)
     if (member->generation == model->generation) {
         return;
     }
-    forget_memory(member);
+    model_forget_memory(member);
     if (member->transaction.open != 0) {
         member->transaction.open = 2;
     }
     member->generation = model->generation;
     member->adopts = 0;
     member->place = model->owner == m ? READ_APPLIED : IDLE;
-    emit(step);
+    model_emit(step);
 }
 
 static void
@@ -807,9 +561,9 @@ crash(const struct model *model, struct step *step, int m)
     step->model.crashes -= 1;
     step->model.generation += 1;
     step->model.owner = (uint8_t)(1 - m);
-    emit(step);
+    model_emit(step);
     step->model.owner = (uint8_t)m;
-    emit(step);
+    model_emit(step);
 }
 
 /* A transaction that nobody works at any more ends one way or the other. */
@@ -822,10 +576,10 @@ end_orphan(const struct model *model, struct step *step, int m)
         return;
     }
     commit_transaction(step, transaction);
-    emit(step);
+    model_emit(step);
     step->model = *model;
     memset(transaction, 0, sizeof(*transaction));
-    emit(step);
+    model_emit(step);
 }
 
 static void
@@ -835,7 +589,7 @@ move(const struct model *model, struct step *step)
         step->model.moves -= 1;
         step->model.generation += 1;
         step->model.owner = (uint8_t)(1 - model->owner);
-        emit(step);
+        model_emit(step);
     }
 }
 
@@ -847,7 +601,7 @@ disconnect(struct model *model)
         struct member *member = &model->members[m];
 
         if (member->place > READ_APPLIED && member->place < RUNNING) {
-            load(member);
+            model_load(member);
         }
     }
 }
@@ -862,14 +616,14 @@ lose(const struct model *model, struct step *step)
     }
     if (memcmp(&model->durable, &model->redis, sizeof(model->redis)) != 0) {
         step->model.durable = model->redis;
-        emit(step);
+        model_emit(step);
         step->model = *model;
         step->model.redis = model->durable;
         step->model.losses -= 1;
         disconnect(&step->model);
-        emit(step);
+        model_emit(step);
         step->model.durable = model->redis;
-        emit(step);
+        model_emit(step);
     }
 }
 

@@ -56,7 +56,8 @@ choose_flavour(struct world *dice, struct flavour *flavour)
     };
     flavour->loses_writes = flavour->delivery == DELIVERY_EXACTLY_ONCE && world_chance(dice, 400);
     if (flavour->loses_writes) {
-        flavour->faults.persist = (int)world_random(dice, 20);
+        flavour->flips = world_chance(dice, 400);
+        flavour->faults.persist = (int)world_random(dice, flavour->flips ? 4 : 20);
         flavour->faults.lose = (int)world_random(dice, 6);
     }
     flavour->faults.stale_end = flavour->in_order ? 300 : 0;
@@ -92,7 +93,7 @@ history_init(struct history *history, uint64_t seed)
                 {STEP_RESTART, 20},
                 {STEP_STORE_OUTAGE, outage},
                 {STEP_BROKER_OUTAGE, outage},
-                {STEP_PERSIST, 200},
+                {STEP_PERSIST, flavour->flips ? 40 : 200},
                 {STEP_LOSE_WRITES, lose},
                 {disaster_kind, disaster == round ? 1000 : 0},
                 {STEP_TURN, 1000},
@@ -224,7 +225,7 @@ run_step(struct world *world, const struct flavour *flavour, const struct step *
         world_persist(world);
         break;
     case STEP_LOSE_WRITES:
-        world_lose_writes(world, world_chance(world, 400));
+        world_lose_writes(world, flavour->flips);
         break;
     case STEP_EMPTY:
         world_empty(world);
@@ -291,6 +292,7 @@ prepare_world(struct world *world, const struct history *history)
     const struct flavour *flavour = &history->flavour;
 
     world->partition_count = flavour->partitions;
+    world->flips = flavour->flips;
     world->decision_lag_ms = flavour->decisions == DECISIONS_NONE ? 0 : 60000;
     memcpy(world->plans, history->plans, sizeof(world->plans));
     for (int i = 0; i < WORLD_SCHEMAS; i++) {

@@ -47,6 +47,7 @@ struct flavour {
     bool schemas; /* Avro, with schema ids that are not known at once or ever */
     bool shadow;
     bool loses_writes;
+    bool flips;    /* what Redis has lost may come back: a replica lags, and roles change */
     bool in_order; /* events are no older than a minute; then an answer about the end may be old */
     int partitions, instances;
     int64_t max_events, max_updates;

@@ -50,7 +50,6 @@ small_config(void)
     config->rule.retries_min = 3;
     config->rule.calm_closes = 5;
     config->rule.repeat_ms = INT64_C(10) * 60 * 1000;
-    log_init(LOG_ERROR, LOG_LOGFMT);
     return config;
 }
 
@@ -238,6 +237,7 @@ main(int argc, char **argv)
     signal(SIGABRT, on_abort);
     setvbuf(stdout, NULL, _IOLBF, 0);
     config = small_config();
+    log_init(options.trace ? LOG_WARN : LOG_ERROR, LOG_LOGFMT);
     if (options.calls) {
         run_calls(config, &totals);
     } else if (options.pairs) {

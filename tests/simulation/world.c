@@ -94,7 +94,7 @@ time_passes(struct instance *instance)
         world_persist(world);
     }
     if (world_chance(world, faults->lose)) {
-        world_lose_writes(world, world_chance(world, 500));
+        world_lose_writes(world, world->flips);
     }
     if (world->depth < 2 && world->instance_count > 1 && world_chance(world, faults->interleave)) {
         if (world_chance(world, faults->expel * 20)) {
@@ -422,6 +422,9 @@ world_persist(struct world *world)
 {
     for (int32_t p = 0; p < world->partition_count; p++) {
         state_copy(&world->durable[p], &world->states[p]);
+    }
+    if (world->trace) {
+        printf("%" PRId64 " Redis writes to disk\n", world->wall_ms);
     }
 }
 

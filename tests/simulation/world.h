@@ -145,6 +145,7 @@ struct world {
     struct world_state states[WORLD_PARTITIONS_MAX];
     struct world_state durable[WORLD_PARTITIONS_MAX]; /* what Redis has after its next crash */
     bool lost_writes;                                 /* Redis has lost some in this history */
+    bool flips;                                       /* a replica that lags takes over */
     bool changed_roles;                               /* and perhaps got them back */
     bool emptied;                                     /* Redis was emptied */
     bool must_refuse;                                 /* that had been counted and committed */
@@ -209,6 +210,10 @@ void world_persist(struct world *world);
 /** Redis crashes and comes back with what it had on disk, or a replica takes over that lags so far
  * behind; then what is lost may come back with the next change of roles. */
 void world_lose_writes(struct world *world, bool changes_roles);
+
+/** Whether a reader sees this pending record as it is stored under this serial. */
+bool world_is_published(const struct world *world, int32_t partition, uint64_t serial,
+        const struct pending *pending);
 
 /** Somebody empties Redis, or deletes the group's offsets. */
 void world_empty(struct world *world);

@@ -224,6 +224,16 @@ published(const struct world *world, int32_t partition, uint64_t serial)
     return NULL;
 }
 
+bool
+world_is_published(const struct world *world, int32_t partition, uint64_t serial,
+        const struct pending *pending)
+{
+    const struct world_output *output = published(world, partition, serial);
+
+    return output != NULL && span_equal(pending->headers, buffer_span(&output->headers)) &&
+           span_equal(pending->value, buffer_span(&output->value));
+}
+
 static bool
 same_record(const struct world_output *a, const struct world_output *b)
 {
@@ -296,6 +306,11 @@ output_add(struct world *world, struct world_output output)
     } else if (output.serial != 0) {
         world_fail(world, "partition %d: serial %" PRIu64 " was published after %" PRIu64,
                 output.partition, output.serial, log->published);
+    }
+    if (world->trace) {
+        printf("%" PRId64 " published partition %" PRId32 " serial %" PRIu64 " (%" PRId64
+               ", T %" PRId64 ")\n",
+                world->wall_ms, output.partition, output.serial, output.offset, output.stream_ms);
     }
     world->outputs = memory_grow(
             world->outputs, world->output_count, &world->output_capacity, sizeof(output));

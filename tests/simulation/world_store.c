@@ -99,10 +99,9 @@ store_fate(struct instance *instance, const char *call)
 
 /* ---- what an EXEC may do --------------------------------------------------------------------- */
 
-/* Serials that an EXEC adds to pending and removes from it. */
+/* Serials that an EXEC adds to pending, and whether it does nothing but remove some. */
 struct serials {
     size_t added;
-    uint64_t largest_removed;
     bool only_removes;
 };
 
@@ -114,18 +113,10 @@ serials_of(const struct changes *changes)
     for (size_t i = 0; i < changes->count; i++) {
         const struct change *change = &changes->changes[i];
         const bool is_pending = span_equal(change->map, span_of("pending"));
-        char text[24] = {0};
 
         serials.only_removes = serials.only_removes && is_pending && change->kind == CHANGE_DELETE;
         if (is_pending && change->kind == CHANGE_SET) {
             serials.added += 1;
-        } else if (is_pending && change->kind == CHANGE_DELETE) {
-            memcpy(text, change->field.data, change->field.size < 23 ? change->field.size : 23);
-
-            const uint64_t serial = strtoull(text, NULL, 10);
-
-            serials.largest_removed =
-                    serial > serials.largest_removed ? serial : serials.largest_removed;
         }
     }
     return serials;
@@ -139,6 +130,35 @@ check_claim(struct instance *instance, int32_t p, const struct applied *before,
     if (after->offset != before->offset || after->serial != before->serial ||
             !serials->only_removes) {
         world_fail(instance->world, "partition %d: somebody else's state was changed", p);
+    }
+}
+
+/* What is removed from pending was published, and as it was stored. */
+static void
+check_removed(struct world *world, int32_t p, const struct changes *changes)
+{
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct change *change = &changes->changes[i];
+        const struct world_state *state = &world->states[p];
+        char text[24] = {0};
+        struct pending pending;
+        struct error error;
+
+        if (change->kind != CHANGE_DELETE || !span_equal(change->map, span_of("pending"))) {
+            continue;
+        }
+        memcpy(text, change->field.data, change->field.size < 23 ? change->field.size : 23);
+
+        const uint64_t serial = strtoull(text, NULL, 10);
+        const struct world_field *field = state_field(state, "pending", serial);
+
+        if (field != NULL &&
+                pending_decode(buffer_span(&field->value), &pending, &error) == STATUS_OK &&
+                !world_is_published(world, p, serial, &pending)) {
+            world_fail(world,
+                    "partition %d: serial %" PRIu64 " is removed, and was not published as stored",
+                    p, serial);
+        }
     }
 }
 
@@ -187,9 +207,8 @@ check_exec(struct instance *instance, const struct changes *changes)
     if (world->states[p].exists && !own) {
         check_claim(instance, p, &before, &after, &serials);
     }
-    if (!adopts && serials.largest_removed > world->logs[p].published) {
-        world_fail(world, "partition %d: serial %" PRIu64 " is removed, and never published", p,
-                serials.largest_removed);
+    if (!adopts && !world->emptied) {
+        check_removed(world, p, changes);
     }
     if (own && !instance->loading[p]) {
         check_knowledge(instance, p);
