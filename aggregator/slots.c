@@ -67,8 +67,9 @@ splice(struct slots *slots, size_t at, size_t old_size, const uint8_t *bytes, si
     const size_t total = at + size + tail;
 
     if (total > slots->capacity) {
-        /* A little ahead only: there may be millions of these, and most stay short. */
-        size_t capacity = (total + total / 8 + 15) / 16 * 16;
+        /* A little ahead only: there may be millions of these, and most stay short. But not so
+         * little that each new slot would move the block. */
+        size_t capacity = (total + total / 4 + 7) / 16 * 16 + 8; /* as malloc() rounds */
 
         capacity = capacity <= UINT16_MAX ? capacity : UINT16_MAX;
         slots->data = memory_resize(slots->data, capacity, 1);

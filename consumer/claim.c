@@ -5,6 +5,7 @@
 
 #include "codec/decoder.h"
 #include "codec/review_codec.h"
+#include "consumer/decimal.h"
 #include "consumer/position.h"
 
 #include <assert.h>
@@ -74,6 +75,7 @@ claim_destroy(struct claim *claim)
         return;
     }
     exec_destroy(claim->exec);
+    exec_destroy(claim->spare);
     partition_destroy(claim->fold);
     buffer_fini(&claim->applied_bytes);
     records_fini(&claim->pending);
@@ -169,10 +171,10 @@ list_add(struct change_list *list, enum change_kind kind, struct span map)
 static struct span
 list_number(struct change_list *list, uint64_t number)
 {
-    char text[24];
+    char digits[DECIMAL_MAX];
 
-    snprintf(text, sizeof(text), "%" PRIu64, number);
-    return arena_copy(&list->arena, span_of(text));
+    return arena_copy(
+            &list->arena, (struct span){(const uint8_t *)digits, decimal_write(number, digits)});
 }
 
 static struct span
@@ -410,14 +412,30 @@ struct exec {
     size_t pruned;       /* of the first pending */
 };
 
+/* The memory of the EXEC before is used again: there are many a second, and each would grow it, and
+ * have its pages given to it, anew. */
 static struct exec *
-exec_new(const struct applied *applied)
+exec_new(struct claim *claim, const struct applied *applied)
 {
-    struct exec *exec = memory_new(1, sizeof(*exec));
+    struct exec *exec = claim->spare;
 
-    arena_init(&exec->list.arena);
+    claim->spare = NULL;
+    if (exec == NULL) {
+        exec = memory_new(1, sizeof(*exec));
+        arena_init(&exec->list.arena);
+    }
     exec->applied = *applied;
     return exec;
+}
+
+static void
+exec_done(struct claim *claim, struct exec *exec)
+{
+    arena_reset(&exec->list.arena);
+    exec->list.count = 0;
+    exec->pruned = 0;
+    buffer_clear(&exec->bytes);
+    claim->spare = exec;
 }
 
 static void
@@ -451,7 +469,7 @@ exec_begin(
     if (status == STATUS_OK) {
         claim->exec = exec;
     } else {
-        exec_destroy(exec);
+        exec_done(claim, exec);
     }
     return status;
 }
@@ -473,7 +491,7 @@ exec_end(struct claim *claim, struct claim_context *context, struct error *error
         claim->stored = true;
         records_drop_first(&claim->pending, exec->pruned);
     }
-    exec_destroy(exec);
+    exec_done(claim, exec);
     claim->exec = NULL;
     return status;
 }
@@ -487,7 +505,7 @@ claim_exec_begin(
     const struct partition_changes *changes = partition_changes(claim->fold);
     const struct applied applied = next_applied(claim, context, wall_ms, changes);
     const size_t pending_before = claim->pending.count;
-    struct exec *exec = exec_new(&applied);
+    struct exec *exec = exec_new(claim, &applied);
 
     list_counters(&exec->list, changes);
     exec->pruned = list_prune(&exec->list, claim);
@@ -513,7 +531,7 @@ enum status
 claim_exec_token(
         struct claim *claim, struct claim_context *context, int64_t wall_ms, struct error *error)
 {
-    struct exec *exec = exec_new(&claim->applied);
+    struct exec *exec = exec_new(claim, &claim->applied);
 
     exec->applied.token = next_token(context);
     exec->applied.wall_ms = wall_ms;
@@ -554,7 +572,7 @@ claim_exec_adopted(struct claim *claim, struct claim_context *context, int64_t w
     enum status status;
 
     applied.offset = claim->applied.offset; /* nothing was counted */
-    exec = exec_new(&applied);
+    exec = exec_new(claim, &applied);
     list_counters(&exec->list, changes);
     list_adopted(&exec->list, claim, kept, &exec->applied);
     status = exec_begin(claim, context, exec, error);

@@ -63,6 +63,7 @@ struct claim {
     struct cursor cursor;             /* what Kafka holds: the last serial published */
     int64_t committed;                /* what Kafka holds: the committed offset; -1: none */
     struct exec *exec;                /* begun and not ended; NULL: none */
+    struct exec *spare;               /* the memory of the one before; NULL: none */
     bool adopts;                      /* Redis has lost what is published: to be read back */
     int64_t *passed; /* offsets of verdicts published before Redis lost them; not judged again */
     size_t passed_count, passed_capacity;

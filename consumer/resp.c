@@ -3,56 +3,48 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/resp.h"
 
+#include "consumer/decimal.h"
+
 #include <stdarg.h>
 
-#define DECIMAL_MAX                                                              \
-    20 /* digits of a 64-bit number; the longest signed one has its sign instead \
-        */
-
-/* printf() costs more than all the rest of a command; so digits are written by hand. */
-static size_t
-decimal(uint64_t number, char digits[DECIMAL_MAX])
+static uint8_t *
+put_end(uint8_t *at)
 {
-    char reversed[DECIMAL_MAX];
-    size_t size = 0;
-
-    do {
-        reversed[size++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    for (size_t i = 0; i < size; i++) {
-        digits[i] = reversed[size - 1 - i];
-    }
-    return size;
-}
-
-static void
-put_header(struct buffer *out, char type, size_t number)
-{
-    char digits[DECIMAL_MAX];
-    const size_t size = decimal(number, digits);
-    uint8_t *at = buffer_reserve(out, size + 3);
-
-    at[0] = (uint8_t)type;
-    memcpy(at + 1, digits, size);
-    at[size + 1] = '\r';
-    at[size + 2] = '\n';
-    out->size += size + 3;
+    at[0] = '\r';
+    at[1] = '\n';
+    return at + 2;
 }
 
 void
 resp_begin(struct buffer *out, size_t word_count)
 {
-    put_header(out, '*', word_count);
+    char digits[DECIMAL_MAX];
+    const size_t digit_count = decimal_write(word_count, digits);
+
+    buffer_put_byte(out, '*');
+    buffer_put(out, digits, digit_count);
+    buffer_put(out, "\r\n", 2);
 }
 
 void
 resp_put_pair(struct buffer *out, struct span first, struct span second)
 {
-    put_header(out, '$', first.size + second.size);
-    buffer_put(out, first.data, first.size);
-    buffer_put(out, second.data, second.size);
-    buffer_put(out, "\r\n", 2);
+    const size_t size = first.size + second.size;
+    char digits[DECIMAL_MAX];
+    const size_t digit_count = decimal_write(size, digits);
+    uint8_t *at = buffer_reserve(out, 1 + digit_count + 2 + size + 2);
+
+    *at++ = '$';
+    memcpy(at, digits, digit_count);
+    at = put_end(at + digit_count);
+    if (first.size != 0) {
+        memcpy(at, first.data, first.size);
+    }
+    if (second.size != 0) {
+        memcpy(at + first.size, second.data, second.size);
+    }
+    put_end(at + size);
+    out->size += 1 + digit_count + 2 + size + 2;
 }
 
 void
@@ -72,7 +64,7 @@ resp_put_unsigned(struct buffer *out, uint64_t number)
 {
     char digits[DECIMAL_MAX];
 
-    resp_put(out, (struct span){(const uint8_t *)digits, decimal(number, digits)});
+    resp_put(out, (struct span){(const uint8_t *)digits, decimal_write(number, digits)});
 }
 
 void
@@ -80,7 +72,7 @@ resp_put_signed(struct buffer *out, int64_t number)
 {
     char digits[DECIMAL_MAX];
     const uint64_t magnitude = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    const size_t size = decimal(magnitude, digits);
+    const size_t size = decimal_write(magnitude, digits);
 
     resp_put_pair(
             out, span_of(number < 0 ? "-" : ""), (struct span){(const uint8_t *)digits, size});

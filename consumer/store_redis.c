@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define FIELDS_MAX 5000 /* of one HSET or HDEL: 20,000 new fields hold Redis for 19 ms */
+#define VALUES_AHEAD 8
 
 static const struct span applied_map = {(const uint8_t *)"applied", sizeof("applied") - 1};
 
@@ -224,6 +225,10 @@ put_hset(struct store_redis *redis, const struct change *changes, size_t count)
     resp_put_text(&redis->commands, "HSET");
     put_key(redis, changes[0].map);
     for (size_t i = 0; i < count; i++) {
+        if (i + VALUES_AHEAD < count) {
+            /* Packed counters lie with their series: each is somewhere else in memory. */
+            __builtin_prefetch(changes[i + VALUES_AHEAD].value.data);
+        }
         resp_put(&redis->commands, changes[i].field);
         resp_put(&redis->commands, changes[i].value);
     }
