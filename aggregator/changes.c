@@ -53,6 +53,23 @@ prefetch_dirty(const struct batch *batch, size_t i)
     }
 }
 
+static void
+prefetch_dirty_half_hour(const struct batch *batch, size_t i)
+{
+    if (i + FLUSH_AHEAD < batch->half_hour_count) {
+        const struct group *group = batch->half_hours[i + FLUSH_AHEAD].group;
+
+        __builtin_prefetch(&group->half_hours, 1);
+        __builtin_prefetch(&group->open_half_hour);
+        __builtin_prefetch(&group->open_half_hour.counts.n[8]);
+    }
+    if (i + FLUSH_AHEAD / 2 < batch->half_hour_count) {
+        const struct slots *slots = &batch->half_hours[i + FLUSH_AHEAD / 2].group->half_hours;
+
+        __builtin_prefetch(slots->data + slots->last, 1);
+    }
+}
+
 /* A slot that has left the live ones since it was counted in is unlinked, not stored; so are all
  * slots of what was forgotten. */
 static void
@@ -90,6 +107,7 @@ list_half_hours(struct partition *partition, struct partition_changes *changes)
     for (size_t i = 0; i < batch->half_hour_count; i++) {
         const struct dirty_half_hour *dirty = &batch->half_hours[i];
 
+        prefetch_dirty_half_hour(batch, i);
         if (dirty->half_hour >= oldest) {
             slots_flush(&dirty->group->half_hours);
             list[count++] = (struct slot_change){dirty->half_hour, dirty->group->number,
@@ -228,10 +246,16 @@ settle_slots(struct batch *batch)
     for (size_t i = 0; i < batch->minute_count; i++) {
         struct slots *minutes = &batch->minutes[i].series->minutes;
 
+        if (i + FLUSH_AHEAD < batch->minute_count) { /* while it was stored, others were counted */
+            __builtin_prefetch(&batch->minutes[i + FLUSH_AHEAD].series->minutes, 1);
+        }
         slots_close(minutes); /* it was open in the arena */
         minutes->dirty = 0;
     }
     for (size_t i = 0; i < batch->half_hour_count; i++) {
+        if (i + FLUSH_AHEAD < batch->half_hour_count) {
+            __builtin_prefetch(&batch->half_hours[i + FLUSH_AHEAD].group->half_hours, 1);
+        }
         batch->half_hours[i].group->half_hours.dirty = 0;
     }
 }

@@ -225,8 +225,7 @@ open_minute(struct partition *partition, struct series *series, int64_t minute)
 static struct group *
 group_at(struct partition *partition, const struct place *place)
 {
-    return place->series != NULL ? place->series->group
-                                 : come_up_group(partition, place->dimensions);
+    return place->group != NULL ? place->group : come_up_group(partition, place->dimensions);
 }
 
 static struct series *

@@ -105,6 +105,7 @@ struct place {
     struct span others[DIM_COUNT]; /* with _OTHER for what is beyond a limit */
     struct key key;                /* of the series */
     struct series *series;         /* NULL when it is not live */
+    struct group *group;           /* of the series, or that it would be in; NULL: none yet */
 };
 
 /** What of an event's place depends on nothing but the event. */

@@ -46,19 +46,29 @@ set_other(struct place *place, uint32_t bits)
     }
 }
 
+/* The group and the owner of an event whose series is not live. A group knows its owner, which
+ * spares that look-up for all but the first series of a group. */
+static const struct owner *
+look_up_group(const struct partition *partition, struct place *place)
+{
+    place->group = find_group(partition, place->dimensions);
+    return place->group != NULL ? place->group->owner : find_owner(partition, place->dimensions);
+}
+
+/* The same after a limit has changed the dimensions. */
 static void
 look_up(const struct partition *partition, struct place *place)
 {
     place->key = key_of(place->dimensions, DIM_ALL);
     place->series = entry_find(&partition->series, &place->key);
+    place->group =
+            place->series != NULL ? place->series->group : find_group(partition, place->dimensions);
 }
 
 /* Another owner would be too many. */
 static bool
-limit_owners(const struct partition *partition, struct place *place)
+limit_owners(const struct partition *partition, const struct owner *owner, struct place *place)
 {
-    const struct owner *owner = find_owner(partition, place->dimensions);
-
     if ((owner != NULL && owner->live_groups > 0) ||
             partition->live_owners < partition->options.limits->owners_per_partition) {
         return false;
@@ -71,23 +81,35 @@ limit_owners(const struct partition *partition, struct place *place)
 /* Another series of this owner would be too many: it goes into one that stands for the rest of its
  * group, or, if that is not live, for the rest of the owner. */
 static bool
-limit_series(const struct partition *partition, struct place *place)
+limit_series(const struct partition *partition, const struct owner *owner, struct place *place)
 {
-    const struct owner *owner = find_owner(partition, place->dimensions);
     const uint32_t group_by = partition->options.group_by;
 
     if (owner == NULL || owner->live_series < partition->options.limits->series_per_owner) {
         return false;
     }
     set_other(place, DIM_ALL & ~group_by);
-
-    const struct group *group = find_group(partition, place->dimensions);
-
-    if (group == NULL || !group->live) {
+    if (place->group == NULL || !place->group->live) {
         set_other(place, group_by & ~DIM_BIT(DIM_OWNER));
     }
     look_up(partition, place);
     return true;
+}
+
+/* A live series has its place, whatever the limits say; another one must keep within them. */
+static bool
+limit(const struct partition *partition, struct place *place)
+{
+    const struct owner *owner = look_up_group(partition, place);
+    const bool over = limit_owners(partition, owner, place);
+
+    if (place->series != NULL) {
+        return over;
+    }
+    if (over) {
+        owner = find_owner(partition, place->dimensions);
+    }
+    return limit_series(partition, owner, place) || over;
 }
 
 void
@@ -98,12 +120,10 @@ place_find(struct partition *partition, const struct prepared *prepared, struct 
     place->dimensions = prepared->dimensions;
     place->key = (struct key){prepared->dimensions, DIM_ALL, prepared->hash};
     place->series = entry_find(&partition->series, &place->key);
-    /* A live series has its place, whatever the limits say. */
-    if (place->series == NULL) {
-        over |= limit_owners(partition, place);
-    }
-    if (place->series == NULL) {
-        over |= limit_series(partition, place);
+    if (place->series != NULL) {
+        place->group = place->series->group;
+    } else {
+        over |= limit(partition, place);
     }
     partition->metrics.over_limit += over;
 }
