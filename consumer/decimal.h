@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DECIMAL_MAX 20 /* digits of a 64-bit number; the longest signed one has its sign instead \
-                        */
+#define DECIMAL_MAX                                                              \
+    20 /* digits of a 64-bit number; the longest signed one has its sign instead \
+        */
 
 /**
  * The digits of a number; not ended by NUL. An EXEC has thousands of numbers, and printf() costs
