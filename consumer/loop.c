@@ -613,6 +613,7 @@ loop_turn(struct loop *loop, struct error *error)
         status = poll_source(loop, &batch, error);
     }
     if (status == STATUS_OK) {
+        loop->batch_count = batch.count;
         status = handle_batch(loop, &batch, error);
     }
     for (size_t i = 0; i < loop->claim_count && status == STATUS_OK; i++) {

@@ -27,6 +27,7 @@ struct loop {
     int64_t published_ms;       /* monotonic: the last transaction */
     int64_t publish_retry_ms;   /* monotonic: not before, after a failure */
     int64_t publish_backoff_ms; /* 0: the last one went through */
+    size_t batch_count;         /* records of this turn */
     int64_t views_ms;           /* monotonic: start of the second that views_count belongs to */
     int64_t views_count;        /* owners shown in it */
     int64_t progress_ms;        /* monotonic: the last line about progress */
