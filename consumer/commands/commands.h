@@ -17,7 +17,6 @@ int command_owner(int argc, char **argv);
 int command_reviews(int argc, char **argv);
 int command_review(int argc, char **argv);
 int command_broker(int argc, char **argv);
-int command_demo(int argc, char **argv);
 int command_notify(int argc, char **argv);
 int command_docs(int argc, char **argv);
 
