@@ -77,21 +77,21 @@ def link(file, target, work):
     return work / "simulate"
 
 
-def hunt(program, seeds):
+def hunt(program, options):
     """(the number of the seed that failed, or None; what was seen)."""
     try:
         done = subprocess.run(
-            [program, "--seeds", str(seeds), "--first"],
+            [program, *options, "--first"],
             capture_output=True, text=True, timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
         return None, "no end"
-    failed = re.search(r"seed (\d+) (?:failed|aborted)", done.stdout + done.stderr)
+    failed = re.search(r"seed (\d+) (?:failed|aborted)|(history) failed", done.stdout + done.stderr)
     if failed is None:
         return None, ""
     seen = re.search(r"^  (.*)$", done.stdout, re.M)
     aborted = re.search(r"Assertion `(.*?)' failed", done.stderr)
-    return int(failed.group(1)), (
+    return failed.group(1) or "pairs", (
         seen.group(1) if seen else f"assert({aborted.group(1)})" if aborted else "crash"
     )
 
@@ -109,7 +109,9 @@ def main():
         with tempfile.TemporaryDirectory() as directory:
             work = pathlib.Path(directory)
             program = link(file, compile_patched(file, plant(file, pairs), work), work)
-            seed, seen = hunt(program, options.seeds)
+            seed, seen = hunt(program, ["--seeds", str(options.seeds)])
+            if seed is None:
+                seed, seen = hunt(program, ["--pairs"])
         tried += 1
         blind += seed is None
         print(f"{name:28} {'NOT FOUND' if seed is None else seed!s:>9}  {seen[:110]}", flush=True)

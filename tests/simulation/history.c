@@ -54,12 +54,14 @@ choose_flavour(struct world *dice, struct flavour *flavour)
             .max_updates = 1 + (int64_t)world_random(dice, 30),
             .faults = choose_faults(dice),
     };
-    flavour->loses_writes = flavour->delivery == DELIVERY_EXACTLY_ONCE && world_chance(dice, 400);
+    flavour->loses_writes = flavour->delivery == DELIVERY_EXACTLY_ONCE && world_chance(dice, 500);
     if (flavour->loses_writes) {
-        flavour->flips = world_chance(dice, 400);
-        flavour->faults.persist = (int)world_random(dice, flavour->flips ? 4 : 20);
-        flavour->faults.lose = (int)world_random(dice, 6);
+        flavour->flips = world_chance(dice, 500);
+        flavour->faults.persist = (int)world_random(dice, flavour->flips ? 30 : 20);
+        flavour->faults.lose = (int)world_random(dice, 16);
     }
+    flavour->faults.decide =
+            flavour->decisions == DECISIONS_ANY_TIME ? (int)world_random(dice, 10) : 0;
     flavour->faults.stale_end = flavour->in_order ? 300 : 0;
 }
 
@@ -87,13 +89,13 @@ history_init(struct history *history, uint64_t seed)
         } steps[] = {
                 {STEP_APPEND, 900},
                 {STEP_DECIDE, decide},
-                {STEP_SILENCE, 20},
+                {STEP_SILENCE, 50},
                 {STEP_REBALANCE, rebalance},
                 {STEP_EXPEL, flavour->faults.expel},
                 {STEP_RESTART, 20},
                 {STEP_STORE_OUTAGE, outage},
                 {STEP_BROKER_OUTAGE, outage},
-                {STEP_PERSIST, flavour->flips ? 40 : 200},
+                {STEP_PERSIST, flavour->flips ? 100 : 200},
                 {STEP_LOSE_WRITES, lose},
                 {disaster_kind, disaster == round ? 1000 : 0},
                 {STEP_TURN, 1000},
@@ -162,15 +164,12 @@ history_tiny(struct history *history)
                     .max_events = 16,
                     .max_updates = 30},
     };
-    for (uint64_t turn = 0; turn < 6; turn++) {
+    for (uint64_t turn = 0; turn < 8; turn++) {
         add_fixed(history, STEP_TURN, turn);
-        if (turn == 2) {
-            add_fixed(history, STEP_PERSIST, 0);
+        add_fixed(history, STEP_PERSIST, 0);
+        if (turn == 3) {
             add_fixed(history, STEP_SCRIPT, 4);
         }
-    }
-    for (uint64_t turn = 0; turn < 4; turn++) {
-        add_fixed(history, STEP_TURN, 6 + turn);
     }
 }
 
@@ -206,7 +205,7 @@ run_step(struct world *world, const struct flavour *flavour, const struct step *
         input_decide(world, flavour);
         break;
     case STEP_SILENCE:
-        world->wall_ms += (int64_t)world_random(world, 4000000);
+        world->wall_ms += (int64_t)world_random(world, world_chance(world, 600) ? 900000 : 4000000);
         break;
     case STEP_REBALANCE:
         world_rebalance(world);
@@ -287,11 +286,20 @@ prepare_config(struct config *config, const struct flavour *flavour)
 }
 
 static void
+decide_any_time(struct world *world)
+{
+    const struct flavour flavour = {.decisions = DECISIONS_ANY_TIME};
+
+    input_decide(world, &flavour);
+}
+
+static void
 prepare_world(struct world *world, const struct history *history)
 {
     const struct flavour *flavour = &history->flavour;
 
     world->partition_count = flavour->partitions;
+    world->decide = decide_any_time;
     world->flips = flavour->flips;
     world->decision_lag_ms = flavour->decisions == DECISIONS_NONE ? 0 : 60000;
     memcpy(world->plans, history->plans, sizeof(world->plans));

@@ -88,14 +88,15 @@ input_append(struct world *world, const struct flavour *flavour)
 }
 
 static void
-append_simple(struct world *world, int32_t partition, int attempt, uint32_t schema_id)
+append_simple(
+        struct world *world, int32_t partition, const char *owner, int attempt, uint32_t schema_id)
 {
     const struct flavour flavour = {.in_order = true};
     struct outcome outcome;
 
     random_outcome(world, &flavour, &outcome);
     outcome.event_time_ms = world->wall_ms;
-    outcome.dimensions[DIM_OWNER] = span_of("ana");
+    outcome.dimensions[DIM_OWNER] = span_of(owner);
     outcome.attempt_number = attempt;
     append_outcome(world, partition, &outcome, schema_id,
             schema_id == WORLD_SCHEMA_KNOWN ? RECORD_VALID : RECORD_EITHER);
@@ -118,13 +119,16 @@ input_scene(struct world *world, uint64_t scene)
 
     scene %= 16;
     for (int i = 0; i < scenes[scene].firsts + scenes[scene].retries; i++) {
-        append_simple(world, partition, i < scenes[scene].firsts ? 1 : 2, WORLD_SCHEMA_KNOWN);
+        for (size_t o = 0; o < 2; o++) {
+            append_simple(world, partition, owners[o], i < scenes[scene].firsts ? 1 : 2,
+                    WORLD_SCHEMA_KNOWN);
+        }
     }
     if (scenes[scene].empty) {
         world_append(world, partition, SPAN_NULL, RECORD_INVALID);
     }
     if (scenes[scene].unknown && world->config->input.format == FORMAT_AVRO) {
-        append_simple(world, partition, 1, WORLD_SCHEMA_FIRST);
+        append_simple(world, partition, owners[0], 1, WORLD_SCHEMA_FIRST);
     }
 }
 

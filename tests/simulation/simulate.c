@@ -134,7 +134,7 @@ count_calls(const char *name, struct history *history, struct config *config, st
 }
 
 static void
-run_calls(struct config *config, struct totals *totals)
+run_calls(struct config *config, bool first, struct totals *totals)
 {
     struct history history;
 
@@ -142,7 +142,7 @@ run_calls(struct config *config, struct totals *totals)
 
     const uint64_t calls = count_calls("small", &history, config, totals);
 
-    for (uint64_t call = 1; call <= calls; call++) {
+    for (uint64_t call = 1; call <= calls && !(first && totals->failed != 0); call++) {
         for (enum fate fate = FATE_FAILED; fate < FATE_COUNT; fate++) {
             history.plans[0] = (struct world_plan){call, fate};
             run_planned("small", &history, config, totals);
@@ -152,8 +152,11 @@ run_calls(struct config *config, struct totals *totals)
     history_fini(&history);
 }
 
+/* Without FATE_FAILED, which is tried again at once. */
+#define FATES (FATE_COUNT - FATE_LOST_REPLY)
+
 static void
-run_pairs(struct config *config, struct totals *totals)
+run_pairs(struct config *config, bool first, struct totals *totals)
 {
     struct history history;
 
@@ -161,14 +164,14 @@ run_pairs(struct config *config, struct totals *totals)
 
     const uint64_t calls = count_calls("tiny", &history, config, totals);
 
-    for (uint64_t call = 1; call <= calls; call++) {
+    for (uint64_t call = 1; call <= calls && !(first && totals->failed != 0); call++) {
         /* A fault makes more calls. */
         for (uint64_t later = call + 1; later <= calls + 8; later++) {
-            for (int pair = 0; pair < (FATE_COUNT - 1) * (FATE_COUNT - 1); pair++) {
-                history.plans[0] = (struct world_plan){
-                        call, (enum fate)(FATE_FAILED + pair / (FATE_COUNT - 1))};
-                history.plans[1] = (struct world_plan){
-                        later, (enum fate)(FATE_FAILED + pair % (FATE_COUNT - 1))};
+            for (int pair = 0; pair < FATES * FATES; pair++) {
+                history.plans[0] =
+                        (struct world_plan){call, (enum fate)(FATE_LOST_REPLY + pair / FATES)};
+                history.plans[1] =
+                        (struct world_plan){later, (enum fate)(FATE_LOST_REPLY + pair % FATES)};
                 run_planned("tiny", &history, config, totals);
             }
         }
@@ -239,9 +242,9 @@ main(int argc, char **argv)
     config = small_config();
     log_init(options.trace ? LOG_WARN : LOG_ERROR, LOG_LOGFMT);
     if (options.calls) {
-        run_calls(config, &totals);
+        run_calls(config, options.first, &totals);
     } else if (options.pairs) {
-        run_pairs(config, &totals);
+        run_pairs(config, options.first, &totals);
     } else {
         const uint64_t count = options.count == 0 ? 200 : options.count;
 

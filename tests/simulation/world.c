@@ -93,12 +93,22 @@ time_passes(struct instance *instance)
     if (world_chance(world, faults->persist)) {
         world_persist(world);
     }
+    if (world_chance(world, faults->decide)) {
+        world->decide(world);
+    }
+    if (world->flip_back_ms != 0 && world->wall_ms >= world->flip_back_ms) {
+        world_lose_writes(world, true);
+        world->flip_back_ms = 0;
+    }
     if (world_chance(world, faults->lose)) {
         world_lose_writes(world, world->flips);
     }
     if (world->depth < 2 && world->instance_count > 1 && world_chance(world, faults->interleave)) {
         if (world_chance(world, faults->expel * 20)) {
             world_expel(world, instance->index, (int)world_random(world, 3));
+        }
+        if (faults->decide > 0 && world_chance(world, 300)) {
+            world->decide(world);
         }
         others_move(instance, 1 + (int)world_random(world, 6));
     }
@@ -121,8 +131,8 @@ planned_fate(struct instance *instance)
         world_expel(world, instance->index, 2);
         others_move(instance, 6);
         fate = FATE_DONE;
-    } else if (fate == FATE_FORGOTTEN) {
-        world_lose_writes(world, false);
+    } else if (fate == FATE_FORGOTTEN || fate == FATE_FLIPPED) {
+        world_lose_writes(world, fate == FATE_FLIPPED);
         fate = FATE_DONE;
     }
     return fate;
@@ -149,7 +159,7 @@ enum fate
 sim_fate(struct instance *instance, const char *call, int64_t down_until_ms)
 {
     static const char *const names[FATE_COUNT] = {"", "failed", "lost reply", "not done", "crashed",
-            "crashed after", "overtaken", "forgotten"};
+            "crashed after", "overtaken", "forgotten", "flipped"};
     struct world *world = instance->world;
     enum fate fate;
 
@@ -252,7 +262,9 @@ world_start(struct world *world, int index)
     instance->readback.ops = &sim_readback_ops;
     instance->decisions = decisions_new();
     instance->process = world_random(world, UINT64_MAX);
-    instance->lag_ms = (int64_t)world_random(world, (uint64_t)world->decision_lag_ms + 1);
+    if (world_chance(world, 500)) {
+        instance->lag_ms = (int64_t)world_random(world, (uint64_t)world->decision_lag_ms + 1);
+    }
     arena_init(&instance->arena);
     if (decoder_new(&decoder, &instance->decoder, &error) != STATUS_OK) {
         fprintf(stderr, "%s\n", error.text);
@@ -420,6 +432,9 @@ world_is_settled(const struct world *world)
 void
 world_persist(struct world *world)
 {
+    if (world->flip_back_ms != 0) {
+        return; /* the other one is not reached yet */
+    }
     for (int32_t p = 0; p < world->partition_count; p++) {
         state_copy(&world->durable[p], &world->states[p]);
     }
@@ -451,6 +466,9 @@ world_lose_writes(struct world *world, bool changes_roles)
             world->instances[i]->disconnected = true;
             world->instances[i]->exec_waits = false; /* what was sent is gone */
         }
+    }
+    if (changes_roles && world->flips && world_chance(world, 600)) {
+        world->flip_back_ms = world->wall_ms + 1 + (int64_t)world_random(world, 90000);
     }
     world->lost_writes = true;
     world->changed_roles = world->changed_roles || changes_roles;

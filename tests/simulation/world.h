@@ -102,6 +102,7 @@ enum fate {
     FATE_CRASHED_AFTER,
     FATE_OVERTAKEN, /* done, but first the group went on without the instance */
     FATE_FORGOTTEN, /* done, but first Redis lost its last writes */
+    FATE_FLIPPED,   /* done, but first a replica that lags took over, or gave back */
     FATE_COUNT
 };
 
@@ -125,6 +126,7 @@ struct instance;
     X(expel)         \
     X(persist)       \
     X(lose)          \
+    X(decide)        \
     X(stale_end)
 
 struct world_faults {
@@ -146,6 +148,8 @@ struct world {
     struct world_state durable[WORLD_PARTITIONS_MAX]; /* what Redis has after its next crash */
     bool lost_writes;                                 /* Redis has lost some in this history */
     bool flips;                                       /* a replica that lags takes over */
+    int64_t flip_back_ms;                             /* when; 0: not at all */
+    void (*decide)(struct world *world);              /* some owner records a decision */
     bool changed_roles;                               /* and perhaps got them back */
     bool emptied;                                     /* Redis was emptied */
     bool must_refuse;                                 /* that had been counted and committed */
