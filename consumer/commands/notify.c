@@ -208,15 +208,16 @@ command_notify(int argc, char **argv)
             .common = CLI_CONFIG,
     };
     struct error error = {0};
-    int code = cli_parse(&cli, argc, argv);
+    int code;
 
+    stop_signal_catch(); /* first: who stops it while it starts gets exit code 0, too */
+    code = cli_parse(&cli, argc, argv);
     if (code == CLI_GO_ON) {
         code = cli_config(&cli, &stage.config);
     }
     if (code != CLI_GO_ON) {
         return code;
     }
-    stop_signal_catch();
 
     const enum status status = serve(&stage, &error);
 

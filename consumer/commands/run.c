@@ -234,8 +234,10 @@ command_run(int argc, char **argv)
             .common = CLI_CONFIG,
     };
     struct error error = {0};
-    int code = cli_parse(&cli, argc, argv);
+    int code;
 
+    stop_signal_catch(); /* first: who stops it while it starts gets exit code 0, too */
+    code = cli_parse(&cli, argc, argv);
     if (code == CLI_GO_ON) {
         code = cli_config(&cli, &service.config);
     }
@@ -245,7 +247,6 @@ command_run(int argc, char **argv)
     if (!service.config->process.core_dumps) {
         forbid_core_dumps();
     }
-    stop_signal_catch();
 
     const enum status status = serve(&service, &error);
 

@@ -67,6 +67,24 @@ for file in example defaults; do
         diff "$folder/defaults.yaml" - || failed=1
 done
 
+# SIGTERM while it starts: held at its configuration, it catches the signal already.
+mkfifo "$folder/slow.yaml"
+for command in run notify; do
+    "$binary" $command --config "$folder/slow.yaml" 2>/dev/null &
+    child=$!
+    for _ in $(seq 100); do
+        caught=$(sed -n 's/^SigCgt:[[:space:]]*/0x/p' "/proc/$child/status")
+        ((caught >> 14 & 1)) && break
+        sleep 0.1
+    done
+    if ! ((caught >> 14 & 1)); then
+        echo "$command does not catch SIGTERM from its start" >&2
+        failed=1
+    fi
+    kill -KILL "$child"
+    wait "$child" 2>/dev/null || true
+done
+
 export RETRYWATCH_CONFIG=$folder/good.yaml RETRYWATCH_TOPICS_REVIEWS=reviews
 expect 0 "outcomes: calls" check-config --print-config
 expect 0 "reviews: reviews" check-config --print-config
