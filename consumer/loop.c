@@ -18,6 +18,7 @@
 #define TICK_MS 1000        /* between two ticks of an idle partition */
 #define CHECK_MS 1000       /* between two looks for a foreign `applied` */
 #define PROGRESS_MS 30000   /* between two lines about progress */
+#define TROUBLE_MS 10000    /* between two lines about a source that still does not answer */
 #define REJECTED_MAX 10000  /* rejected records that wait for one transaction */
 #define BLOCK_RECORDS 16    /* decoded together, before the first of them is counted */
 
@@ -581,6 +582,31 @@ log_progress(struct loop *loop)
     loop->progress_events = loop->metrics.events;
 }
 
+/* Every turn fails while the brokers are away: a line when it begins or turns into something else,
+ * one every TROUBLE_MS, and one when it is over. */
+static void
+tell_trouble(struct loop *loop, enum status status, const struct error *error)
+{
+    const int64_t now_ms = loop_now(loop);
+    const bool same = status == loop->trouble;
+
+    if (same && (status == STATUS_OK || now_ms - loop->trouble_told_ms < TROUBLE_MS)) {
+        return;
+    }
+    if (loop->trouble == STATUS_OK) {
+        loop->trouble_since_ms = now_ms;
+    }
+    if (status == STATUS_OK) {
+        log_info("poll", "status=\"%s\" after_ms=%" PRId64, status_text(status),
+                now_ms - loop->trouble_since_ms);
+    } else {
+        log_warn("poll", "status=\"%s\" since_ms=%" PRId64 " error=\"%s\"", status_text(status),
+                now_ms - loop->trouble_since_ms, error->text);
+    }
+    loop->trouble = status;
+    loop->trouble_told_ms = now_ms;
+}
+
 /* A source that does not answer is asked again; it comes back by itself. */
 static enum status
 poll_source(struct loop *loop, struct batch *batch, struct error *error)
@@ -589,10 +615,13 @@ poll_source(struct loop *loop, struct batch *batch, struct error *error)
     const enum status status = loop->source->ops->poll(loop->source,
             (size_t)config->batch.max_events, WAIT_MS, config->batch.linger_ms, batch, error);
 
-    if (status == STATUS_OK || status_disposition(status) == DISPOSE_EXIT) {
+    if (status_disposition(status) == DISPOSE_EXIT) {
         return status;
     }
-    log_warn("poll", "status=\"%s\" error=\"%s\"", status_text(status), error->text);
+    tell_trouble(loop, status, error);
+    if (status == STATUS_OK) {
+        return STATUS_OK;
+    }
     *batch = (struct batch){0};
     return STATUS_OK;
 }

@@ -32,6 +32,9 @@ struct loop {
     int64_t views_count;        /* owners shown in it */
     int64_t progress_ms;        /* monotonic: the last line about progress */
     uint64_t progress_events;
+    enum status trouble;      /* why the source gave nothing; STATUS_OK: it does */
+    int64_t trouble_since_ms; /* monotonic */
+    int64_t trouble_told_ms;  /* monotonic: the last line about it */
 };
 
 int64_t loop_now(const struct loop *loop);  /* monotonic */
