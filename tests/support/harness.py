@@ -40,8 +40,12 @@ if subprocess.run([SUPPORT / "kafka.sh", "have"]).returncode != 0:
 
 import fastavro  # noqa: E402
 import redis  # noqa: E402
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition  # noqa: E402
+from confluent_kafka import (  # noqa: E402
+    Consumer, KafkaError, KafkaException, Producer, TopicPartition)
 from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
+
+NOT_YET = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE,
+           KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 
 
 def die_with_parent():
@@ -311,8 +315,17 @@ class Bed:
         looked at: it reads beyond its end.)"""
         consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": self.config["group"],
                              "enable.auto.commit": False, "isolation.level": "read_committed"})
-        found = consumer.committed([TopicPartition(self.topics["outcomes"], number)
-                                    for number in range(self.partitions)], timeout=30)
+        wanted = [TopicPartition(self.topics["outcomes"], number)
+                  for number in range(self.partitions)]
+
+        def ask():
+            try:
+                return consumer.committed(wanted, timeout=30)
+            except KafkaException as problem:
+                # A broker that has just started has no coordinator for a moment.
+                check(problem.args[0].code() in NOT_YET, problem)
+                return None
+        found = wait_until(ask, 30, "an answer about committed offsets")
         consumer.close()
         return {one.partition: one.offset for one in found}
 
