@@ -283,10 +283,10 @@ class Bed:
         self.produce((e["owner_tag"], json.dumps(e).encode(), as_time(e["event_time"]), partition)
                      for e in events)
 
-    def read(self, topic):
+    def read(self, topic, isolation="read_committed"):
         """Every committed record of a topic, to its end."""
         consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": uuid.uuid4().hex,
-                             "isolation.level": "read_committed", "enable.auto.commit": False,
+                             "isolation.level": isolation, "enable.auto.commit": False,
                              "enable.partition.eof": True})
         name = self.topics[topic]
         partitions = list(consumer.list_topics(name, timeout=20).topics[name].partitions)

@@ -5,6 +5,8 @@
 #   kafka.sh fetch          download the broker into the cache, if it is not there
 #   kafka.sh start DIR      start it on DIR (again, if DIR was used before: same port, same data);
 #                           prints host:port once it takes requests
+#   kafka.sh start DIR --proxy PORT   the same, and whoever connects to the port that DIR/behind
+#                           names is told to go on with PORT, where a proxy to it listens
 #   kafka.sh stop DIR       stop it (SIGTERM, then SIGKILL)
 #   kafka.sh kill DIR       kill it at once (SIGKILL)
 #   kafka.sh address DIR    print host:port of the one that runs on DIR; exit 1 if none does
@@ -58,19 +60,29 @@ java_run() {
 }
 
 configure() {
-    local port controller cluster
+    local port controller cluster behind proxy=$1 listeners told map
     port=$(free_port)
     controller=$(free_port)
+    listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+    told=PLAINTEXT://127.0.0.1:$port
+    map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+    if [ -n "$proxy" ]; then
+        behind=$(free_port)
+        echo "$behind" >"$dir/behind"
+        listeners+=,PROXIED://127.0.0.1:$behind
+        told+=,PROXIED://127.0.0.1:$proxy
+        map+=,PROXIED:PLAINTEXT
+    fi
     cluster=$(head -c 16 /dev/urandom | base64 | tr '+/' '_A' | tr -d =)
     echo "127.0.0.1:$port" >"$dir/address"
     cat >"$dir/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=$listeners
+advertised.listeners=$told
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=$map
 log.dirs=$dir/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -109,7 +121,7 @@ start() {
         cat "$dir/address"
         return
     fi
-    [ -e "$dir/data/meta.properties" ] || configure
+    [ -e "$dir/data/meta.properties" ] || configure "$1"
     : >"$dir/server.log"
     (java_run kafka.Kafka "$dir/server.properties") </dev/null >>"$dir/server.log" 2>&1 &
     echo $! >"$dir/pid"
@@ -153,12 +165,18 @@ esac
 case $command in
 have) have ;;
 fetch) fetch ;;
-start) start ;;
+start)
+    [ "${3:-}" = --proxy ] && proxy=$4 || proxy=
+    start "$proxy"
+    ;;
 stop) stop ;;
 address) alive && cat "$dir/address" ;;
-kill) alive && kill -9 "$(cat "$dir/pid")" ;;
+kill)
+    alive && kill -9 "$(cat "$dir/pid")"
+    while alive; do sleep 0.05; done # its ports are free then
+    ;;
 *)
-    sed -n '4,13s/^# \{0,1\}//p' "$0" >&2
+    sed -n '4,15s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -68,6 +68,9 @@ case $command in
 start) start "$@" ;;
 stop) stop ;;
 address) alive && echo "redis://127.0.0.1:$(cat "$dir/port")/0" ;;
-kill) alive && kill -9 "$(cat "$dir/pid")" ;;
+kill)
+    alive && kill -9 "$(cat "$dir/pid")"
+    while alive; do sleep 0.05; done # its port is free then
+    ;;
 *) echo "redis.sh: start, stop, address or kill" >&2; exit 2 ;;
 esac
