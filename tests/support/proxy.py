@@ -88,9 +88,15 @@ class Proxy:
             self.seen.append((connection, way, frame))
         sink.sendall(frame)
 
+    def keep(self):
+        """From now on, what passes is in `seen`."""
+        self.seen.clear()
+        self.keeps = True
+
     def hold(self, wanted):
         """Holds at the first frame for which wanted(connection, way, frame) is true."""
         self.seen.clear()
+        self.keeps = False
         self.held.clear()
         self.free.clear()
         self.wanted = wanted
