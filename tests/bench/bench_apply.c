@@ -1,24 +1,25 @@
-/* bench_apply.c - what counting one event costs, and what a series costs in memory.
+/* bench_apply.c - what counting one event costs, as owners grow, and what a series costs in memory.
  *
  *     bench_apply [events [owners [series]]]
  *
- * Owners follow Zipf's law with exponent 1.1. Batches end as in the service: at 200,000 events or
- * 5,000 slots to write; taking the changes and settling is part of the time, and so is looking
- * ahead to the next 16 events. The series are those of the memory measured; 0 leaves that out.
+ * CPU time of one core, the median of the rounds. Owners follow Zipf's law with exponent 1.1, and
+ * each has been seen once before the clock starts. Batches end as in the service: at 200,000 events
+ * or 5,000 slots to write; taking the changes and settling is part of the time, and so is looking
+ * ahead to the next 16 events. Without owners, several numbers of them are compared. The series are
+ * those of the memory measured; 0 leaves that out.
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/bench/rows.h"
 #include "tests/support/fold.h"
 
 #include <inttypes.h>
 #include <malloc.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 #define BATCH_EVENTS 200000
 #define BATCH_UPDATES 5000
 #define AHEAD 16
+#define ROUNDS 5
 #define DRAWN 1000000 /* owners drawn; then they come again */
 #define START_MS INT64_C(1700000000000)
 
@@ -32,15 +33,6 @@ next_random(void)
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     return z ^ z >> 31;
-}
-
-static double
-now_s(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static struct partition *
@@ -120,6 +112,13 @@ struct run {
     uint64_t updates, batches;
 };
 
+/* Events of one stretch of stream time: the owners drawn, or each in turn if drawn is NULL. */
+struct stretch {
+    const uint32_t *drawn;
+    size_t first, count; /* first: offset of the first event */
+    int64_t start_ms, span_ms;
+};
+
 /* The events of one block, as they come from the decoder. */
 struct block {
     struct outcome outcomes[AHEAD];
@@ -127,37 +126,50 @@ struct block {
 };
 
 static int64_t
-time_at(size_t i, size_t count, int64_t span_ms)
+time_at(const struct stretch *stretch, size_t i)
 {
-    return START_MS + (int64_t)((double)i / (double)count * (double)span_ms);
+    return stretch->start_ms +
+           (int64_t)((double)i / (double)stretch->count * (double)stretch->span_ms);
 }
 
 static void
-make_block(struct block *block, const uint32_t *drawn, size_t first, size_t count, int64_t span_ms)
+make_block(struct block *block, const struct stretch *stretch, size_t first)
 {
-    for (size_t i = 0; i < AHEAD && first + i < count; i++) {
+    for (size_t i = 0; i < AHEAD && first + i < stretch->count; i++) {
         char *owner = block->owners[i];
+        uint32_t number = stretch->drawn != NULL ? stretch->drawn[(first + i) % DRAWN]
+                                                 : (uint32_t)(first + i);
 
         memcpy(owner, "team-00000", sizeof("team-00000"));
-        for (uint32_t number = drawn[(first + i) % DRAWN], at = 9; number > 0; number /= 10) {
+        for (uint32_t at = 9; number > 0; number /= 10) {
             owner[at--] = (char)('0' + number % 10);
         }
         make_event(&block->outcomes[i], (struct span){(const uint8_t *)owner, 10},
-                time_at(first + i, count, span_ms));
+                time_at(stretch, first + i));
     }
 }
 
-/* Events of the drawn owners, spread over the span of stream time; without a partition, what the
- * bench itself costs. */
-static struct run
-apply(struct partition *partition, const uint32_t *drawn, size_t count, int64_t span_ms)
+static void
+end_batch(struct partition *partition, struct run *run)
 {
+    const struct partition_changes *changes = partition_changes(partition);
+
+    run->updates += changes->minute_count + changes->half_hour_count;
+    run->batches++;
+    partition_settle(partition);
+}
+
+/* Count the events of a stretch; without a partition, what the bench itself costs. */
+static struct run
+apply(struct partition *partition, const struct stretch *stretch)
+{
+    const size_t count = stretch->count;
     const struct outcome *events[AHEAD];
     struct prepared prepared[AHEAD];
     struct block block;
     struct run run = {0};
     size_t in_batch = 0;
-    const double begin = now_s();
+    const double begin = rows_seconds(CLOCK_PROCESS_CPUTIME_ID);
 
     for (size_t i = 0; i < AHEAD; i++) {
         init_event(&block.outcomes[i]);
@@ -165,7 +177,7 @@ apply(struct partition *partition, const uint32_t *drawn, size_t count, int64_t 
     }
     for (size_t i = 0; i < count; i++) {
         if (i % AHEAD == 0) {
-            make_block(&block, drawn, i, count, span_ms);
+            make_block(&block, stretch, i);
         }
         if (partition == NULL) {
             run.updates += block.owners[i % AHEAD][9]; /* keeps the work alive */
@@ -174,37 +186,80 @@ apply(struct partition *partition, const uint32_t *drawn, size_t count, int64_t 
         if (i % AHEAD == 0) {
             partition_prepare(partition, events, count - i < AHEAD ? count - i : AHEAD, prepared);
         }
-        partition_record(partition, (int64_t)i, time_at(i, count, span_ms));
+        partition_record(partition, (int64_t)(stretch->first + i), time_at(stretch, i));
         partition_count_prepared(partition, events[i % AHEAD], &prepared[i % AHEAD]);
         in_batch++;
         if (in_batch >= BATCH_EVENTS || partition_update_count(partition) >= BATCH_UPDATES ||
                 i + 1 == count) {
-            const struct partition_changes *changes = partition_changes(partition);
-
-            run.updates += changes->minute_count + changes->half_hour_count;
-            run.batches++;
-            partition_settle(partition);
+            end_batch(partition, &run);
             in_batch = 0;
         }
     }
-    run.seconds = now_s() - begin;
+    run.seconds = rows_seconds(CLOCK_PROCESS_CPUTIME_ID) - begin;
     return run;
 }
 
-static void
-bench_time(size_t count, size_t owners, int64_t span_ms, const struct decisions *decisions)
+/* Nanoseconds an event. at_most: the number to reach, or 0. */
+static double
+bench_time(size_t count, size_t owners, int64_t span_ms, const struct decisions *decisions,
+        double at_most)
 {
+    rows_reset_peak();
+
     uint32_t *drawn = zipf_owners(DRAWN, owners);
     struct partition *partition = new_partition(decisions);
-    const struct run empty = apply(NULL, drawn, count, span_ms);
-    const struct run run = apply(partition, drawn, count, span_ms);
+    struct stretch stretch = {.count = owners, .start_ms = START_MS, .span_ms = MINUTE_MS};
+    struct run run = apply(partition, &stretch);
+    double rounds[ROUNDS];
+    char what[96];
 
-    printf("apply: %zu owners, %zu events in %" PRId64 " s of stream time: %.0f ns an event, "
-           "%.1f events a slot written, %" PRIu64 " batches\n",
-            owners, count, span_ms / 1000, (run.seconds - empty.seconds) * 1e9 / (double)count,
-            (double)count / (double)run.updates, run.batches);
+    stretch.drawn = drawn;
+    for (size_t i = 0; i < ROUNDS; i++) {
+        stretch.first += stretch.count;
+        stretch.start_ms += stretch.span_ms;
+        stretch.span_ms = span_ms;
+        stretch.count = count;
+
+        const struct run empty = apply(NULL, &stretch);
+
+        run = apply(partition, &stretch);
+        rounds[i] = (run.seconds - empty.seconds) * 1e9 / (double)count;
+    }
+
+    const double median = rows_median(rounds, ROUNDS);
+
+    snprintf(what, sizeof(what), "%zu owners, %zu events in %" PRId64 " s", owners, count,
+            span_ms / 1000);
+    printf("apply: %s of stream time: %.0f ns an event (%.0f to %.0f), %.1f events a slot written, "
+           "%" PRIu64 " batches\n",
+            what, median, rounds[0], rounds[ROUNDS - 1], (double)count / (double)run.updates,
+            run.batches);
+    fflush(stdout);
+    rows_add(&(struct row){.bench = "apply",
+            .what = what,
+            .unit = "ns/event",
+            .value = median,
+            .at_most = at_most});
     partition_destroy(partition);
     free(drawn);
+    return median;
+}
+
+/* What a batch costs must depend on what it touched, not on how many owners there are. */
+static void
+bench_growth(size_t count, const struct decisions *decisions)
+{
+    const double thousand = bench_time(count, 1000, MINUTE_MS, decisions, 0);
+    const double ten_thousand = bench_time(count, 10000, MINUTE_MS, decisions, 120);
+    const double million = bench_time(count, 1000000, MINUTE_MS, decisions, 0);
+
+    printf("growth: 1,000,000 owners cost %.2f times as much an event as 10,000 (1,000: %.2f)\n",
+            million / ten_thousand, thousand / ten_thousand);
+    rows_add(&(struct row){.bench = "apply",
+            .what = "1,000,000 owners against 10,000",
+            .unit = "times",
+            .value = million / ten_thousand,
+            .at_most = 2});
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -213,6 +268,8 @@ bench_time(size_t count, size_t owners, int64_t span_ms, const struct decisions 
 static void
 bench_memory(size_t series, const struct decisions *decisions)
 {
+    rows_reset_peak();
+
     const size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
     struct partition *partition = new_partition(decisions);
     const size_t groups = series / 10;
@@ -258,22 +315,32 @@ bench_memory(size_t series, const struct decisions *decisions)
     partition_settle(partition);
 
     const size_t used = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+    const double each = (double)used / (double)series;
 
-    printf("memory: %zu series in %zu groups: %.0f bytes a series, all in\n", series, groups,
-            (double)used / (double)series);
+    printf("memory: %zu series in %zu groups: %.0f bytes a series, all in\n", series, groups, each);
+    rows_add(&(struct row){.bench = "apply",
+            .what = "a series seen in 8 minutes of the hour",
+            .unit = "bytes",
+            .value = each,
+            .at_most = 1024});
     partition_destroy(partition);
 }
 
 int
 main(int argc, char **argv)
 {
-    const size_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000;
-    const size_t owners = argc > 2 ? strtoull(argv[2], NULL, 10) : 10000;
+    const size_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000000;
+    const size_t owners = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
     const size_t series = argc > 3 ? strtoull(argv[3], NULL, 10) : 100000;
     struct decisions *decisions = decisions_new();
 
-    bench_time(count, owners, 60 * 1000, decisions);
-    bench_time(count, owners, 20 * 60 * 1000, decisions);
+    if (owners == 0) {
+        bench_growth(count, decisions);
+        bench_time(count, 10000, 20 * MINUTE_MS, decisions, 0);
+    } else {
+        bench_time(count, owners, MINUTE_MS, decisions, 0);
+        bench_time(count, owners, 20 * MINUTE_MS, decisions, 0);
+    }
     if (series != 0) {
         bench_memory(series, decisions);
     }

@@ -1,17 +1,16 @@
 /* bench_decode.c - how long it takes to decode one event, beside Avro-C's generic reader.
  *
- * Prints the median of the rounds. Build it with preset release.
+ * CPU time, the median of the rounds. Build it with preset release.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "codec/buffer.h"
 #include "codec/decoder.h"
 #include "codec/review_codec.h"
 
+#include "tests/bench/rows.h"
+
 #include <avro.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 #define ROUNDS 9
 #define EVENTS 512 /* different ones, so that no branch is learnt by heart */
@@ -24,15 +23,6 @@ struct events {
     struct buffer bytes;
     size_t starts[EVENTS + 1];
 };
-
-static int64_t
-now_ns(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
 
 static void
 put_text(struct buffer *out, const char *text)
@@ -231,22 +221,6 @@ foreign_schema(void)
     return text;
 }
 
-static int
-by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double
-median(double *values, size_t count)
-{
-    qsort(values, count, sizeof(values[0]), by_value);
-    return values[count / 2];
-}
-
 static double
 time_decoder(const struct events *events, enum input_format format, const char *schema)
 {
@@ -264,7 +238,7 @@ time_decoder(const struct events *events, enum input_format format, const char *
         exit(1);
     }
     for (int round = 0; round < ROUNDS; round++) {
-        const int64_t start = now_ns();
+        const double start = rows_seconds(CLOCK_PROCESS_CPUTIME_ID);
 
         for (size_t i = 0; i < ROUND_EVENTS; i++) {
             struct outcome outcome;
@@ -277,12 +251,13 @@ time_decoder(const struct events *events, enum input_format format, const char *
             }
             sum += outcome.dimensions[DIM_OWNER].size + (uint64_t)outcome.event_time_ms;
         }
-        rounds[round] = (double)(now_ns() - start) / ROUND_EVENTS;
+        rounds[round] =
+                (rows_seconds(CLOCK_PROCESS_CPUTIME_ID) - start) * 1e9 / (double)ROUND_EVENTS;
         arena_reset(&arena);
     }
     decoder_destroy(decoder);
     arena_fini(&arena);
-    return sum != 0 ? median(rounds, ROUNDS) : 0;
+    return sum != 0 ? rows_median(rounds, ROUNDS) : 0;
 }
 
 static double
@@ -303,7 +278,7 @@ time_avro_c(const struct events *events, const char *schema_text)
     avro_generic_value_new(iface, &value);
     for (int round = 0; round < ROUNDS; round++) {
         const size_t count = ROUND_EVENTS / 10; /* it is slow */
-        const int64_t start = now_ns();
+        const double start = rows_seconds(CLOCK_PROCESS_CPUTIME_ID);
 
         for (size_t i = 0; i < count; i++) {
             const struct span event = event_at(events, i);
@@ -315,23 +290,48 @@ time_avro_c(const struct events *events, const char *schema_text)
                 exit(1);
             }
         }
-        rounds[round] = (double)(now_ns() - start) / (double)count;
+        rounds[round] = (rows_seconds(CLOCK_PROCESS_CPUTIME_ID) - start) * 1e9 / (double)count;
     }
     avro_value_decref(&value);
     avro_value_iface_decref(iface);
     avro_schema_decref(schema);
     avro_reader_free(reader);
-    return median(rounds, ROUNDS);
+    return rows_median(rounds, ROUNDS);
 }
 
 static void
-print_avro(const char *name, const struct events *events, const char *schema)
+add_row(const char *what, double value, const char *unit, double at_most, double at_least)
+{
+    rows_add(&(struct row){.bench = "decode",
+            .what = what,
+            .unit = unit,
+            .value = value,
+            .at_most = at_most,
+            .at_least = at_least});
+}
+
+/* at_most_ns: the number to reach, or 0. */
+static void
+bench_avro(const char *name, const struct events *events, const char *schema, double at_most_ns)
 {
     const double ours = time_decoder(events, FORMAT_AVRO, schema);
     const double theirs = time_avro_c(events, schema != NULL ? schema : schema_request_outcome);
+    char what[96];
 
     printf("%-28s %4zu bytes %7.0f ns   Avro-C's generic reader %6.0f ns   ratio %.1f\n", name,
             events->bytes.size / EVENTS, ours, theirs, theirs / ours);
+    add_row(name, ours, "ns/event", at_most_ns, 0);
+    snprintf(what, sizeof(what), "%s, times as fast as Avro-C", name);
+    add_row(what, theirs / ours, "times", 0, at_most_ns != 0 ? 20 : 0);
+}
+
+static void
+bench_json(const char *name, const struct events *events)
+{
+    const double ours = time_decoder(events, FORMAT_JSON, NULL);
+
+    printf("%-28s %4zu bytes %7.0f ns\n", name, events->bytes.size / EVENTS, ours);
+    add_row(name, ours, "ns/event", 500, 0);
 }
 
 int
@@ -341,14 +341,13 @@ main(void)
     char *schema = foreign_schema();
 
     make_events(&events, FORMAT_AVRO, false);
-    print_avro("avro", &events, NULL);
+    bench_avro("Avro, 220 bytes", &events, NULL, 100);
     buffer_fini(&events.bytes);
     make_events(&events, FORMAT_AVRO, true);
-    print_avro("avro, 40 foreign fields", &events, schema);
+    bench_avro("Avro, 40 foreign fields", &events, schema, 0);
     buffer_fini(&events.bytes);
     make_events(&events, FORMAT_JSON, false);
-    printf("%-28s %4zu bytes %7.0f ns\n", "json", events.bytes.size / EVENTS,
-            time_decoder(&events, FORMAT_JSON, NULL));
+    bench_json("JSON, 576 bytes", &events);
     buffer_fini(&events.bytes);
     free(schema);
     return 0;
