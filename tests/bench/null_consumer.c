@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define BATCH 200000
@@ -171,11 +172,13 @@ main(int argc, char **argv)
     const double took = tally.ended - tally.begun;
     const double cpu = tally.cpu_ended - tally.cpu_begun;
     const double timed = (double)(tally.count - tally.first);
+    struct rusage usage;
 
+    getrusage(RUSAGE_SELF, &usage);
     printf("{\"events\":%llu,\"bytes\":%llu,\"seconds\":%.3f,\"cpu_seconds\":%.3f,"
-           "\"events_per_second\":%.0f,\"events_per_cpu_second\":%.0f}\n",
+           "\"events_per_second\":%.0f,\"events_per_cpu_second\":%.0f,\"peak_mib\":%.0f}\n",
             (unsigned long long)tally.count, (unsigned long long)tally.bytes, took, cpu,
-            timed / took, timed / cpu);
+            timed / took, timed / cpu, (double)usage.ru_maxrss / 1024);
     rd_kafka_destroy(rk);
     return 0;
 }
