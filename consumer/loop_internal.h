@@ -24,7 +24,7 @@ struct loop {
     uint64_t storing_serial; /* of its `applied` before */
     struct arena arena;      /* of the decoder, until the batch ends */
     struct loop_metrics metrics;
-    int64_t published_ms;       /* monotonic: the last transaction */
+    int64_t published_ms;       /* monotonic: begin of the last transaction */
     int64_t publish_retry_ms;   /* monotonic: not before, after a failure */
     int64_t publish_backoff_ms; /* 0: the last one went through */
     size_t batch_count;         /* records of this turn */

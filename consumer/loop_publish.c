@@ -11,6 +11,11 @@
 #define PUBLISH_BACKOFF_MIN_MS 100
 #define PUBLISH_BACKOFF_MAX_MS 5000
 
+/* A batch is under load when it is this part of a full one: by default 20,000 records, more than
+ * come during a turn and its transaction at 200,000 a second. Below, the time that waiting for the
+ * next transaction saves would be spent on waiting for records. */
+#define LOADED_PART 10
+
 /* Everything of one transaction; metadata belongs to positions. */
 struct transaction {
     struct out_record *records;
@@ -135,18 +140,20 @@ enum status
 loop_publish_if_due(struct loop *loop, bool at_once, struct error *error)
 {
     const struct config *config = loop->options.config;
-    const int64_t since_ms = loop_now(loop) - loop->published_ms;
+    const int64_t now_ms = loop_now(loop);
+    const int64_t since_ms = now_ms - loop->published_ms;
+    const bool loaded = loop->batch_count >= (size_t)config->batch.max_events / LOADED_PART;
     struct claim **claims = memory_new(loop->claim_count, sizeof(struct claim *));
     bool has_records = false;
     bool has_progress = false;
     const size_t count = publish_claims(loop, claims, &has_records, &has_progress);
     enum status status = STATUS_OK;
 
-    /* Under load a transaction each publish_interval_ms; at once when the last one was long ago. */
-    if (at_once || (has_records && since_ms >= config->batch.publish_interval_ms) ||
+    /* Under load a transaction each publish_interval_ms, from begin to begin; else at once. */
+    if (at_once || (has_records && (!loaded || since_ms >= config->batch.publish_interval_ms)) ||
             (has_progress && since_ms >= config->batch.commit_interval_ms)) {
+        loop->published_ms = now_ms;
         status = loop_publish(loop, claims, count, error);
-        loop->published_ms = loop_now(loop);
         if (status == STATUS_OK) {
             loop->publish_backoff_ms = 0;
         } else if (status_disposition(status) != DISPOSE_EXIT) {
