@@ -19,6 +19,7 @@
 #define ANSWER_WAIT_MS 300     /* the loop stands still meanwhile, so not long */
 #define COMMITTED_WAIT_MS 5000 /* waits for transactions of others */
 #define REQUEST_WAIT_MS 5000
+#define LINGER_RECORDS 20000 /* in a batch: more would hardly share more slots */
 #define SEEK_WAIT_MS 2000 /* a fetcher that has just been assigned may still be starting */
 #define SEEK_RETRY_MS 10
 
@@ -436,25 +437,27 @@ fetch(struct source_kafka *source, int64_t timeout_ms, size_t count)
     }
 }
 
-/* Fill the batch: what is there at once, then the first record, then until linger is over. */
+/* Fill the batch: what is there at once, then the first record, then until linger is over. Nobody
+ * works while more is waited for, so that a batch of LINGER_RECORDS goes as it is. */
 static void
 collect(struct source_kafka *source, size_t max, int64_t wait_ms, int64_t linger_ms)
 {
+    const size_t enough = max < LINGER_RECORDS ? max : LINGER_RECORDS;
     int64_t until = now_ms(source) + wait_ms;
     int64_t left = 0;
     bool lingers = false;
     const enum status known = source->trouble.error.status;
 
     do {
-        const bool first = left > 0 && source->message_count == 0;
+        const size_t more = source->message_count == 0 ? 1 : enough - source->message_count;
 
-        fetch(source, left, first ? 1 : max - source->message_count);
+        fetch(source, left, left == 0 ? max : more);
         if (!lingers && source->message_count > 0) {
             lingers = true;
             until = now_ms(source) + linger_ms;
         }
         left = until - now_ms(source);
-    } while (left > 0 && source->message_count < max &&
+    } while (left > 0 && source->message_count < enough &&
              (source->message_count > 0 || source->trouble.error.status == STATUS_OK ||
                      source->trouble.error.status == known));
 }

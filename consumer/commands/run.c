@@ -15,6 +15,7 @@
 #include "consumer/store_redis.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -23,6 +24,8 @@
 #define CHECK_TIMEOUT_MS 5000
 #define BACKOFF_MIN_MS 200
 #define BACKOFF_MAX_MS 5000
+#define KEEP_BLOCK (32 << 20) /* bytes; the largest that glibc allows */
+#define KEEP_FREE (256 << 20) /* bytes at the end of a heap */
 #define SCHEMA_SIZE_MAX ((size_t)1 << 20)
 
 /* Everything that the service is made of; all zero is nothing. */
@@ -218,6 +221,15 @@ forbid_core_dumps(void)
     }
 }
 
+/* What librdkafka fetched is freed by another thread than the one that asks for the next: by
+ * default its memory goes back to the kernel and comes anew, page by page, for every fetch. */
+static void
+keep_freed_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, KEEP_BLOCK);
+    mallopt(M_TRIM_THRESHOLD, KEEP_FREE);
+}
+
 int
 command_run(int argc, char **argv)
 {
@@ -247,6 +259,7 @@ command_run(int argc, char **argv)
     if (!service.config->process.core_dumps) {
         forbid_core_dumps();
     }
+    keep_freed_memory();
 
     const enum status status = serve(&service, &error);
 
