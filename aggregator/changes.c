@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#define FLUSH_AHEAD 16 /* slots */
+#define LIST_AHEAD 16 /* slots */
 
 size_t
 partition_update_count(const struct partition *partition)
@@ -40,33 +40,26 @@ order_by_slot(struct arena *arena, const struct slot_change *changes, size_t cou
 static void
 prefetch_dirty(const struct batch *batch, size_t i)
 {
-    if (i + FLUSH_AHEAD < batch->minute_count) {
-        __builtin_prefetch(&batch->minutes[i + FLUSH_AHEAD].series->minutes, 1);
+    if (i + LIST_AHEAD < batch->minute_count) {
+        __builtin_prefetch(&batch->minutes[i + LIST_AHEAD].series->minutes);
     }
-    if (i + FLUSH_AHEAD / 2 < batch->minute_count) {
-        const struct slots *slots = &batch->minutes[i + FLUSH_AHEAD / 2].series->minutes;
+    if (i + LIST_AHEAD / 2 < batch->minute_count) {
+        const struct slots *slots = &batch->minutes[i + LIST_AHEAD / 2].series->minutes;
 
-        __builtin_prefetch(slots->data + slots->last, 1);
-        __builtin_prefetch(slots->open);
-        __builtin_prefetch((const uint8_t *)slots->open + 64);
-        __builtin_prefetch((const uint8_t *)slots->open + 128);
+        __builtin_prefetch(slots->data + slots->last);
     }
 }
 
 static void
 prefetch_dirty_half_hour(const struct batch *batch, size_t i)
 {
-    if (i + FLUSH_AHEAD < batch->half_hour_count) {
-        const struct group *group = batch->half_hours[i + FLUSH_AHEAD].group;
-
-        __builtin_prefetch(&group->half_hours, 1);
-        __builtin_prefetch(&group->open_half_hour);
-        __builtin_prefetch(&group->open_half_hour.counts.n[8]);
+    if (i + LIST_AHEAD < batch->half_hour_count) {
+        __builtin_prefetch(&batch->half_hours[i + LIST_AHEAD].group->half_hours);
     }
-    if (i + FLUSH_AHEAD / 2 < batch->half_hour_count) {
-        const struct slots *slots = &batch->half_hours[i + FLUSH_AHEAD / 2].group->half_hours;
+    if (i + LIST_AHEAD / 2 < batch->half_hour_count) {
+        const struct slots *slots = &batch->half_hours[i + LIST_AHEAD / 2].group->half_hours;
 
-        __builtin_prefetch(slots->data + slots->last, 1);
+        __builtin_prefetch(slots->data + slots->last);
     }
 }
 
@@ -86,7 +79,6 @@ list_minutes(struct partition *partition, struct partition_changes *changes)
 
         prefetch_dirty(batch, i);
         if (dirty->minute >= oldest) {
-            slots_flush(&dirty->series->minutes);
             list[count++] = (struct slot_change){dirty->minute, dirty->series->number,
                     slots_packed(&dirty->series->minutes, dirty->minute)};
         }
@@ -109,7 +101,7 @@ list_half_hours(struct partition *partition, struct partition_changes *changes)
 
         prefetch_dirty_half_hour(batch, i);
         if (dirty->half_hour >= oldest) {
-            slots_flush(&dirty->group->half_hours);
+            slots_pack(&dirty->group->half_hours, &dirty->group->half_hour_tally);
             list[count++] = (struct slot_change){dirty->half_hour, dirty->group->number,
                     slots_packed(&dirty->group->half_hours, dirty->half_hour)};
         }
@@ -244,17 +236,14 @@ static void
 settle_slots(struct batch *batch)
 {
     for (size_t i = 0; i < batch->minute_count; i++) {
-        struct slots *minutes = &batch->minutes[i].series->minutes;
-
-        if (i + FLUSH_AHEAD < batch->minute_count) { /* while it was stored, others were counted */
-            __builtin_prefetch(&batch->minutes[i + FLUSH_AHEAD].series->minutes, 1);
+        if (i + LIST_AHEAD < batch->minute_count) { /* while it was stored, others were counted */
+            __builtin_prefetch(&batch->minutes[i + LIST_AHEAD].series->minutes, 1);
         }
-        slots_close(minutes); /* it was open in the arena */
-        minutes->dirty = 0;
+        batch->minutes[i].series->minutes.dirty = 0;
     }
     for (size_t i = 0; i < batch->half_hour_count; i++) {
-        if (i + FLUSH_AHEAD < batch->half_hour_count) {
-            __builtin_prefetch(&batch->half_hours[i + FLUSH_AHEAD].group->half_hours, 1);
+        if (i + LIST_AHEAD < batch->half_hour_count) {
+            __builtin_prefetch(&batch->half_hours[i + LIST_AHEAD].group->half_hours, 1);
         }
         batch->half_hours[i].group->half_hours.dirty = 0;
     }

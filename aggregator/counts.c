@@ -7,7 +7,6 @@
 
 #define COUNTS_VERSION 1
 #define VARINT_MAX 10 /* bytes of a 64-bit varint */
-#define PACK_RUN 8    /* counters that are looked at together: a cache line */
 
 _Static_assert(COUNT_NUMBER <= 64, "the mask of a packed slot has one bit for each counter");
 
@@ -42,13 +41,13 @@ counts_add(struct counts *counts, const struct counts *other)
 
 /* ---- one event ------------------------------------------------------------------------------ */
 
-static void
-event_add(struct event_counts *event, size_t counter, uint64_t value)
+/* Counters are added in the order of enum count. */
+static inline void
+event_add(struct sparse_counts *counts, size_t *size, size_t counter, uint64_t value)
 {
-    assert(event->size < EVENT_COUNTS_MAX && counter < COUNT_NUMBER);
-    event->counter[event->size] = (uint8_t)counter;
-    event->value[event->size] = value;
-    event->size++;
+    assert(counts->mask >> counter == 0);
+    counts->mask |= UINT64_C(1) << counter;
+    counts->value[(*size)++] = value;
 }
 
 /* The units of an attempt: `units`, else the tokens that are known. False when none is usable: it
@@ -71,44 +70,64 @@ outcome_units(const struct outcome *outcome, uint64_t *units)
     return (outcome->has_input_tokens || outcome->has_output_tokens) && input >= 0 && output >= 0;
 }
 
-static void
-event_add_base(struct event_counts *event, const struct outcome *outcome, bool late)
+static size_t
+event_add_base(struct sparse_counts *counts, const struct outcome *outcome, bool late)
 {
     const bool retry = outcome->attempt_number >= 2;
     uint64_t units = 0;
+    size_t size = 0;
+    const bool known = outcome_units(outcome, &units);
 
-    event_add(event, COUNT_ATTEMPTS, 1);
+    event_add(counts, &size, COUNT_ATTEMPTS, 1);
     if (retry) {
-        event_add(event, COUNT_RETRIES, 1);
+        event_add(counts, &size, COUNT_RETRIES, 1);
     }
     if (outcome->result == RESULT_FAILURE) {
-        event_add(event, COUNT_FAILURES, 1);
+        event_add(counts, &size, COUNT_FAILURES, 1);
     }
-    if (!outcome_units(outcome, &units)) {
-        event_add(event, COUNT_USAGE_UNAVAILABLE, 1);
-    } else if (units != 0) {
-        event_add(event, retry ? COUNT_RETRY_UNITS : COUNT_FIRST_UNITS, units);
+    if (known && units != 0) {
+        event_add(counts, &size, retry ? COUNT_RETRY_UNITS : COUNT_FIRST_UNITS, units);
+    }
+    if (!known) {
+        event_add(counts, &size, COUNT_USAGE_UNAVAILABLE, 1);
     }
     if (late) {
-        event_add(event, COUNT_LATE, 1);
+        event_add(counts, &size, COUNT_LATE, 1);
     }
+    return size;
 }
 
 static void
-event_add_retry(struct event_counts *event, const struct outcome *outcome, uint32_t missing)
+event_add_rest(
+        struct sparse_counts *counts, size_t size, const struct outcome *outcome, uint32_t missing)
 {
-    const bool null_cause = outcome->retry_cause == SYMBOL_NULL;
+    const bool retry = outcome->attempt_number >= 2;
 
-    event_add(event, null_cause ? COUNT_CAUSE_NULL : COUNT_CAUSE + (size_t)outcome->retry_cause, 1);
-    event_add(event, COUNT_LAYER + (size_t)outcome->retry_layer, 1);
-    if ((missing & 1u << DIM_WORKLOAD) != 0) {
-        event_add(event, COUNT_NO_WORKLOAD, 1);
+    if (retry) {
+        event_add(counts, &size,
+                outcome->retry_cause == SYMBOL_NULL ? COUNT_CAUSE_NULL
+                                                    : COUNT_CAUSE + (size_t)outcome->retry_cause,
+                1);
     }
-    if ((missing & 1u << DIM_ENVIRONMENT) != 0) {
-        event_add(event, COUNT_NO_ENVIRONMENT, 1);
+    if (outcome->error_category != SYMBOL_NULL) {
+        event_add(counts, &size, COUNT_ERROR + (size_t)outcome->error_category, 1);
+    } else if (outcome->result == RESULT_FAILURE) {
+        event_add(counts, &size, COUNT_ERROR + (size_t)ERROR_OTHER, 1);
     }
-    if ((missing & 1u << DIM_CLASS) != 0) {
-        event_add(event, COUNT_NO_CLASS, 1);
+    if (retry) {
+        event_add(counts, &size, COUNT_LAYER + (size_t)outcome->retry_layer, 1);
+    }
+    if (outcome->retry_decision != SYMBOL_NULL) {
+        event_add(counts, &size, COUNT_DECISION + (size_t)outcome->retry_decision, 1);
+    }
+    if (retry && (missing & 1u << DIM_WORKLOAD) != 0) {
+        event_add(counts, &size, COUNT_NO_WORKLOAD, 1);
+    }
+    if (retry && (missing & 1u << DIM_ENVIRONMENT) != 0) {
+        event_add(counts, &size, COUNT_NO_ENVIRONMENT, 1);
+    }
+    if (retry && (missing & 1u << DIM_CLASS) != 0) {
+        event_add(counts, &size, COUNT_NO_CLASS, 1);
     }
 }
 
@@ -116,6 +135,8 @@ void
 event_counts_init(struct event_counts *event, const struct outcome *outcome, int64_t offset,
         bool late, uint32_t missing)
 {
+    size_t size;
+
     /* Pairs with the checks of the decoders. */
     assert(outcome->retry_layer < LAYER_COUNT);
     assert(outcome->retry_cause < CAUSE_COUNT || outcome->retry_cause == SYMBOL_NULL);
@@ -123,45 +144,29 @@ event_counts_init(struct event_counts *event, const struct outcome *outcome, int
     assert(outcome->retry_decision < RETRY_DECISION_COUNT ||
             outcome->retry_decision == SYMBOL_NULL);
 
-    event->size = 0;
-    event->offset = offset;
-    event_add_base(event, outcome, late);
-    event->base_size = event->size;
+    event->base.mask = 0;
+    event->base.first_offset = event->base.last_offset = -1;
+    size = event_add_base(&event->base, outcome, late);
 
-    if (outcome->attempt_number >= 2) {
-        event_add_retry(event, outcome, missing);
-    }
-    if (outcome->error_category != SYMBOL_NULL) {
-        event_add(event, COUNT_ERROR + (size_t)outcome->error_category, 1);
-    } else if (outcome->result == RESULT_FAILURE) {
-        event_add(event, COUNT_ERROR + (size_t)ERROR_OTHER, 1);
-    }
-    if (outcome->retry_decision != SYMBOL_NULL) {
-        event_add(event, COUNT_DECISION + (size_t)outcome->retry_decision, 1);
-    }
-}
-
-static inline void
-add_entries(struct counts *counts, const struct event_counts *event, size_t size)
-{
+    event->all.mask = event->base.mask;
+    event->all.first_offset = event->all.last_offset = offset;
     for (size_t i = 0; i < size; i++) {
-        uint64_t *n = &counts->n[event->counter[i]];
-
-        *n = count_sum(*n, event->value[i]);
+        event->all.value[i] = event->base.value[i];
     }
+    event_add_rest(&event->all, size, outcome, missing);
 }
 
 void
-counts_add_event(struct counts *counts, const struct event_counts *event)
+counts_add_sparse(struct counts *counts, const struct sparse_counts *other)
 {
-    add_entries(counts, event, event->size);
-    add_offsets(counts, event->offset, event->offset);
-}
+    const uint64_t *value = other->value;
 
-void
-counts_add_event_base(struct counts *counts, const struct event_counts *event)
-{
-    add_entries(counts, event, event->base_size);
+    for (uint64_t mask = other->mask; mask != 0; mask &= mask - 1) {
+        uint64_t *n = &counts->n[__builtin_ctzll(mask)];
+
+        *n = count_sum(*n, *value++);
+    }
+    add_offsets(counts, other->first_offset, other->last_offset);
 }
 
 /* ---- the packed form ------------------------------------------------------------------------ */
@@ -203,37 +208,6 @@ get_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
     return NULL;
 }
 
-size_t
-counts_pack(const struct counts *counts, uint8_t *bytes)
-{
-    uint64_t mask = 0;
-    uint8_t *at = bytes;
-
-    /* Most counters of most slots are 0: whole runs of them are passed by one test. */
-    for (size_t first = 0; first < COUNT_NUMBER; first += PACK_RUN) {
-        const size_t end = first + PACK_RUN < COUNT_NUMBER ? first + PACK_RUN : COUNT_NUMBER;
-        uint64_t any = 0;
-
-        for (size_t i = first; i < end; i++) {
-            any |= counts->n[i];
-        }
-        for (size_t i = first; any != 0 && i < end; i++) {
-            mask |= (uint64_t)(counts->n[i] != 0) << i;
-        }
-    }
-    *at++ = COUNTS_VERSION;
-    at = put_varint(at, mask);
-    for (; mask != 0; mask &= mask - 1) {
-        at = put_varint(at, counts->n[__builtin_ctzll(mask)]);
-    }
-    if (counts->first_offset >= 0) {
-        assert(counts->last_offset >= counts->first_offset);
-        at = put_varint(at, (uint64_t)counts->first_offset);
-        at = put_varint(at, (uint64_t)(counts->last_offset - counts->first_offset));
-    }
-    return (size_t)(at - bytes);
-}
-
 static bool
 get_offsets(const uint8_t *at, const uint8_t *end, int64_t *first, int64_t *last)
 {
@@ -257,58 +231,126 @@ get_offsets(const uint8_t *at, const uint8_t *end, int64_t *first, int64_t *last
     return true;
 }
 
-/* Adds what the bytes hold; false, with some of it added, when counts_pack() never wrote them. */
-static bool
-add_packed(struct counts *counts, struct span bytes)
+enum status
+sparse_unpack(struct span bytes, struct sparse_counts *counts)
 {
     const uint8_t *at = bytes.data;
     const uint8_t *end = bytes.data + bytes.size;
-    uint64_t mask = 0;
-    int64_t first = 0;
-    int64_t last = 0;
+    uint64_t *value = counts->value;
 
     if (bytes.size < 2 || *at++ != COUNTS_VERSION) {
-        return false;
-    }
-    at = get_varint(at, end, &mask);
-    if (at == NULL || mask >> COUNT_NUMBER != 0) {
-        return false;
-    }
-    for (; mask != 0; mask &= mask - 1) {
-        uint64_t *n = &counts->n[__builtin_ctzll(mask)];
-        uint64_t value = 0;
-
-        at = get_varint(at, end, &value);
-        if (at == NULL || value == 0) {
-            return false;
-        }
-        *n = count_sum(*n, value);
-    }
-    if (!get_offsets(at, end, &first, &last)) {
-        return false;
-    }
-    add_offsets(counts, first, last);
-    return true;
-}
-
-enum status
-counts_unpack(struct span bytes, struct counts *counts)
-{
-    struct counts unpacked;
-
-    counts_init(&unpacked);
-    if (!add_packed(&unpacked, bytes)) {
         return STATUS_REFUSED;
     }
-    *counts = unpacked;
-    return STATUS_OK;
+    at = get_varint(at, end, &counts->mask);
+    if (at == NULL || counts->mask >> COUNT_NUMBER != 0) {
+        return STATUS_REFUSED;
+    }
+    for (uint64_t mask = counts->mask; mask != 0; mask &= mask - 1) {
+        at = get_varint(at, end, value);
+        if (at == NULL || *value++ == 0) {
+            return STATUS_REFUSED;
+        }
+    }
+    return get_offsets(at, end, &counts->first_offset, &counts->last_offset) ? STATUS_OK
+                                                                             : STATUS_REFUSED;
+}
+
+/* A varint that we wrote. */
+static inline const uint8_t *
+take_varint(const uint8_t *at, uint64_t *value)
+{
+    uint64_t sum = *at & 0x7f;
+
+    for (unsigned shift = 7; *at++ >= 0x80; shift += 7) {
+        sum |= (uint64_t)(*at & 0x7f) << shift;
+    }
+    *value = sum;
+    return at;
+}
+
+/* Smallest and largest offset of what was packed, if any, and of other. */
+static uint8_t *
+merge_offsets(
+        const uint8_t *in, const uint8_t *end, const struct sparse_counts *other, uint8_t *out)
+{
+    uint64_t first = (uint64_t)other->first_offset;
+    uint64_t last = (uint64_t)other->last_offset;
+
+    if (in != end) {
+        uint64_t known = 0;
+        uint64_t more = 0;
+
+        in = take_varint(in, &known);
+        take_varint(in, &more);
+        more += known;
+        if (other->first_offset < 0 || known < first) {
+            first = known;
+        }
+        if (other->first_offset < 0 || more > last) {
+            last = more;
+        }
+    } else if (other->first_offset < 0) {
+        return out;
+    }
+    return put_varint(put_varint(out, first), last - first);
+}
+
+/* Reads, adds and writes in one go, counter by counter: nothing is unpacked in between. */
+size_t
+counts_merge(struct span packed, const struct sparse_counts *other, uint8_t *bytes)
+{
+    const uint8_t *in = packed.data;
+    const uint64_t *value = other->value;
+    uint8_t *out = bytes;
+    uint64_t known = 0;
+
+    if (in != NULL) {
+        in = take_varint(in + 1, &known);
+    }
+    *out++ = COUNTS_VERSION;
+    out = put_varint(out, known | other->mask);
+    for (uint64_t mask = known | other->mask; mask != 0; mask &= mask - 1) {
+        const uint64_t bit = mask & -mask;
+        uint64_t sum = 0;
+
+        if ((known & bit) != 0) {
+            in = take_varint(in, &sum);
+        }
+        if ((other->mask & bit) != 0) {
+            sum = count_sum(sum, *value++);
+        }
+        out = put_varint(out, sum);
+    }
+    out = merge_offsets(in, packed.data + packed.size, other, out);
+    assert((size_t)(out - bytes) <= COUNTS_PACKED_MAX);
+    return (size_t)(out - bytes);
 }
 
 void
-counts_add_packed(struct counts *counts, struct span bytes)
+counts_add_packed(struct counts *counts, struct span packed)
 {
-    const bool readable = add_packed(counts, bytes);
+    struct sparse_counts sparse;
+    const enum status status = sparse_unpack(packed, &sparse);
 
-    assert(readable);
-    (void)readable;
+    assert(status == STATUS_OK);
+    (void)status;
+    counts_add_sparse(counts, &sparse);
+}
+
+void
+counts_add_packed_attempts(struct span packed, uint64_t *attempts, uint64_t *retries)
+{
+    uint64_t mask = 0;
+    uint64_t value = 0;
+    const uint8_t *at = take_varint(packed.data + 1, &mask);
+
+    _Static_assert(COUNT_ATTEMPTS == 0 && COUNT_RETRIES == 1, "they come first");
+    if ((mask & 1u << COUNT_ATTEMPTS) != 0) {
+        at = take_varint(at, &value);
+        *attempts = count_sum(*attempts, value);
+    }
+    if ((mask & 1u << COUNT_RETRIES) != 0) {
+        take_varint(at, &value);
+        *retries = count_sum(*retries, value);
+    }
 }

@@ -26,10 +26,10 @@ mark_review(struct partition *partition, struct group *group)
 
 /* The retries in L of the group's series. Publications are rare, so no sums are kept for this. */
 static struct series_retries *
-retries_by_series(struct partition *partition, const struct group *group, size_t *count)
+retries_by_series(
+        struct partition *partition, const struct group *group, int64_t minute, size_t *count)
 {
     struct arena *arena = &partition->batch.arena;
-    const int64_t minute = group->windows.minute;
     struct series_retries *retries = NULL;
     size_t size = 0;
 
@@ -71,7 +71,8 @@ publish(struct partition *partition, const struct group *group, const struct rev
             .config_version = partition->options.config_version,
     };
 
-    packet.series = retries_by_series(partition, group, &packet.series_count);
+    packet.series =
+            retries_by_series(partition, group, inputs->windows->minute, &packet.series_count);
     batch->publications = memory_grow(batch->publications, batch->publication_count,
             &batch->publication_capacity, sizeof(*batch->publications));
 
@@ -112,11 +113,10 @@ evaluate(struct partition *partition, struct group *group, struct review_inputs 
     const enum review_state was = group->review.state;
     struct span dimensions[DIM_COUNT];
 
-    group_roll(group, minute);
     entry_values(&group->entry, dimensions);
     inputs->rule = partition->options.rule;
     inputs->decisions = partition->options.decisions;
-    inputs->windows = &group->windows;
+    inputs->windows = group_windows(group, minute);
     inputs->dimensions = dimensions;
     inputs->group_by = partition->options.group_by;
     inputs->topic = partition->options.topic;
@@ -135,8 +135,11 @@ evaluate(struct partition *partition, struct group *group, struct review_inputs 
     if (effect.publishes && !partition->options.rule->shadow) {
         publish(partition, group, inputs, &effect);
     }
-    if (was != REVIEW_CLEAR && group->review.state == REVIEW_CLEAR && !group->live) {
-        forget_group(partition, group); /* only the review had kept it */
+    if (group->review.state == REVIEW_CLEAR) {
+        group_drop_windows(group);
+        if (was != REVIEW_CLEAR && !group->live) {
+            forget_group(partition, group); /* only the review had kept it */
+        }
     }
 }
 
@@ -149,7 +152,7 @@ evaluate_event(struct partition *partition, struct group *group, int64_t event_m
      * even begun without one. */
     if (group->review.state == REVIEW_CLEAR) {
         group_roll(group, minute);
-        if (!rule_is_rise(partition->options.rule, &group->windows)) {
+        if (!rule_is_rise(partition->options.rule, &group->attempts)) {
             partition->metrics.evaluations++;
             return;
         }

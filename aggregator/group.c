@@ -171,10 +171,10 @@ group_new(const struct key *key, uint64_t number, struct owner *owner)
 
     group->number = number;
     group->owner = owner;
-    group->windows.minute = SLOT_NONE;
+    group->minute = SLOT_NONE;
     group->baseline_end = SLOT_NONE;
-    slots_keep_open(&group->minutes, &group->open_minute);
-    slots_keep_open(&group->half_hours, &group->open_half_hour);
+    tally_init(&group->minute_tally);
+    tally_init(&group->half_hour_tally);
     review_init(&group->review);
     evidence_init(&group->evidence);
     link_init(&group->series);
@@ -210,6 +210,7 @@ group_destroy(struct group *group)
 {
     slots_fini(&group->minutes);
     slots_fini(&group->half_hours);
+    group_drop_windows(group);
     review_fini(&group->review);
     evidence_fini(&group->evidence);
     free(group);
@@ -232,53 +233,105 @@ baseline_end(int64_t minute)
     return (minute - (WINDOW_L_MINUTES - 1)) / HALF_HOUR_MINUTES;
 }
 
+static void
+roll_windows(struct group *group)
+{
+    struct windows *windows = group->windows;
+    const int64_t minute = group->minute;
+
+    slots_pack(&group->minutes, &group->minute_tally);
+    windows->minute = minute;
+    windows->b_attempts = group->attempts.b_attempts;
+    windows->b_retries = group->attempts.b_retries;
+    counts_init(&windows->l);
+    counts_init(&windows->s);
+    slots_sum(&group->minutes, minute - (WINDOW_L_MINUTES - 1), minute, &windows->l);
+    slots_sum(&group->minutes, minute - (WINDOW_S_MINUTES - 1), minute, &windows->s);
+}
+
 /* Sums are recomputed when they move to another minute, not subtracted from: what stops at
  * UINT64_MAX, and smallest and largest offsets, cannot be taken back. It is one scan of at most
  * 60 + 51 short records for a group and minute; within the minute an event just adds. */
 void
 group_roll(struct group *group, int64_t minute)
 {
-    struct windows *windows = &group->windows;
-
-    if (windows->minute == minute) {
-        return;
-    }
-    windows->minute = minute;
-    counts_init(&windows->l);
-    counts_init(&windows->s);
-    slots_sum(&group->minutes, minute - (WINDOW_L_MINUTES - 1), minute, &windows->l);
-    slots_sum(&group->minutes, minute - (WINDOW_S_MINUTES - 1), minute, &windows->s);
-
+    struct attempts *sums = &group->attempts;
     const int64_t end = baseline_end(minute);
 
-    if (group->baseline_end != end) {
-        struct counts b;
-
-        counts_init(&b);
-        slots_sum(&group->half_hours, end - WINDOW_B_HALF_HOURS, end - 1, &b);
-        windows->b_attempts = b.n[COUNT_ATTEMPTS];
-        windows->b_retries = b.n[COUNT_RETRIES];
-        group->baseline_end = end;
+    if (group->minute == minute) {
+        return;
     }
+    group->minute = minute;
+    slots_pack(&group->minutes, &group->minute_tally);
+    sums->l_attempts = sums->l_retries = sums->s_attempts = sums->s_retries = 0;
+    slots_sum_attempts(&group->minutes, minute - (WINDOW_L_MINUTES - 1), minute, &sums->l_attempts,
+            &sums->l_retries);
+    slots_sum_attempts(&group->minutes, minute - (WINDOW_S_MINUTES - 1), minute, &sums->s_attempts,
+            &sums->s_retries);
+    if (group->baseline_end != end) {
+        group->baseline_end = end;
+        sums->b_attempts = sums->b_retries = 0;
+        slots_pack(&group->half_hours, &group->half_hour_tally);
+        slots_sum_attempts(&group->half_hours, end - WINDOW_B_HALF_HOURS, end - 1,
+                &sums->b_attempts, &sums->b_retries);
+    }
+    if (group->windows != NULL) {
+        roll_windows(group);
+    }
+}
+
+const struct windows *
+group_windows(struct group *group, int64_t minute)
+{
+    group_roll(group, minute);
+    if (group->windows == NULL) {
+        group->windows = memory_new(1, sizeof(*group->windows));
+        roll_windows(group);
+    }
+    return group->windows;
+}
+
+void
+group_drop_windows(struct group *group)
+{
+    free(group->windows);
+    group->windows = NULL;
+}
+
+/* Events add 0 or 1 to attempts and retries. */
+static void
+add_attempt(uint64_t *attempts, uint64_t *retries, const struct event_counts *event)
+{
+    const uint64_t mask = event->base.mask;
+
+    *attempts = count_sum(*attempts, mask >> COUNT_ATTEMPTS & 1);
+    *retries = count_sum(*retries, mask >> COUNT_RETRIES & 1);
 }
 
 void
 group_add_event(
         struct group *group, const struct event_counts *event, int64_t minute, int64_t half_hour)
 {
-    struct windows *windows = &group->windows;
+    struct attempts *sums = &group->attempts;
+    struct windows *windows = group->windows;
 
-    if (minute <= windows->minute && minute > windows->minute - WINDOW_L_MINUTES) {
-        counts_add_event(&windows->l, event);
+    if (minute <= group->minute && minute > group->minute - WINDOW_L_MINUTES) {
+        add_attempt(&sums->l_attempts, &sums->l_retries, event);
+        if (windows != NULL) {
+            counts_add_sparse(&windows->l, &event->all);
+        }
     }
-    if (minute <= windows->minute && minute > windows->minute - WINDOW_S_MINUTES) {
-        counts_add_event(&windows->s, event);
+    if (minute <= group->minute && minute > group->minute - WINDOW_S_MINUTES) {
+        add_attempt(&sums->s_attempts, &sums->s_retries, event);
+        if (windows != NULL) {
+            counts_add_sparse(&windows->s, &event->all);
+        }
     }
     if (half_hour < group->baseline_end && half_hour >= group->baseline_end - WINDOW_B_HALF_HOURS) {
-        struct counts b = {0};
-
-        counts_add_event_base(&b, event);
-        windows->b_attempts = count_sum(windows->b_attempts, b.n[COUNT_ATTEMPTS]);
-        windows->b_retries = count_sum(windows->b_retries, b.n[COUNT_RETRIES]);
+        add_attempt(&sums->b_attempts, &sums->b_retries, event);
+        if (windows != NULL) {
+            windows->b_attempts = sums->b_attempts;
+            windows->b_retries = sums->b_retries;
+        }
     }
 }

@@ -44,11 +44,13 @@ struct group {
     struct entry entry;
     uint64_t number;
     struct owner *owner;
-    struct slots minutes;                         /* sums of its series' slots; in memory only */
-    struct slots half_hours;                      /* stored */
-    struct open_slot open_minute, open_half_hour; /* of these: groups are few, and touched often */
-    struct windows windows; /* sums as of windows.minute; SLOT_NONE: not computed yet */
-    int64_t baseline_end;   /* B as of the half-hours before this one; SLOT_NONE */
+    struct slots minutes;     /* sums of its series' slots; in memory only */
+    struct slots half_hours;  /* stored */
+    int64_t minute;           /* what follows is as of this one; SLOT_NONE: not computed yet */
+    int64_t baseline_end;     /* B: the half-hours before this one */
+    struct attempts attempts; /* enough to see that a clear group stays so */
+    struct windows *windows;  /* all the sums; NULL while nobody needs them, as of a clear group */
+    struct slot_tally minute_tally, half_hour_tally; /* of the newest of minutes and half_hours */
     struct review review;
     struct evidence evidence;
     struct link series;    /* of struct series, member in_group */
@@ -99,8 +101,14 @@ void owner_destroy(struct owner *owner);
 void group_destroy(struct group *group);
 void series_destroy(struct series *series);
 
-/** Bring group->windows up to the windows of minute M. Cost: O(1), or a scan of its slots. */
+/** Bring the sums that are kept up to the windows of minute M. Cost: O(1), or a scan of its slots.
+ */
 void group_roll(struct group *group, int64_t minute);
+
+/** All sums, rolled to minute M; kept from now on, until group_drop_windows(). */
+const struct windows *group_windows(struct group *group, int64_t minute);
+
+void group_drop_windows(struct group *group);
 
 /** Add an event that has just been put into its slots to the sums that are kept. */
 void group_add_event(

@@ -49,40 +49,45 @@ add_totals(view_totals *totals, enum view_window window, const struct counts *co
     }
 }
 
-/* The sums of one group: S and L as the rule sees them, D from the half-hours. */
-static void
-add_group_totals(struct group *group, int64_t half_hour, view_totals *totals)
-{
-    struct counts d;
+/* S, L and D of one group. */
+struct group_sums {
+    struct counts s, l, d;
+};
 
-    counts_init(&d);
-    slots_sum(&group->half_hours, half_hour - (WINDOW_D_HALF_HOURS - 1), half_hour, &d);
-    add_totals(totals, VIEW_5M, &group->windows.s);
-    add_totals(totals, VIEW_60M, &group->windows.l);
-    add_totals(totals, VIEW_24H, &d);
-}
-
+/* In one walk, the sums and the minutes. */
 static void
-add_group_minutes(struct owner_view *view, struct group *group)
+sum_group(struct owner_view *view, struct group *group, int64_t half_hour, struct group_sums *sums)
 {
+    const int64_t s_from = WINDOW_L_MINUTES - WINDOW_S_MINUTES;
     struct span packed;
     int64_t minute = 0;
     size_t at = 0;
 
-    slots_flush(&group->minutes);
+    counts_init(&sums->s);
+    counts_init(&sums->l);
+    counts_init(&sums->d);
+    slots_pack(&group->minutes, &group->minute_tally);
+    slots_pack(&group->half_hours, &group->half_hour_tally);
     while (slots_next(&group->minutes, &at, &minute, &packed)) {
         const int64_t i = minute - view->first_minute;
 
         if (i >= 0 && i < WINDOW_L_MINUTES) {
-            struct counts counts;
-
-            counts_init(&counts);
-            counts_add_packed(&counts, packed);
-            view->minute_attempts[i] =
-                    count_sum(view->minute_attempts[i], counts.n[COUNT_ATTEMPTS]);
-            view->minute_retries[i] = count_sum(view->minute_retries[i], counts.n[COUNT_RETRIES]);
+            counts_add_packed(&sums->l, packed);
+            if (i >= s_from) {
+                counts_add_packed(&sums->s, packed);
+            }
+            counts_add_packed_attempts(packed, &view->minute_attempts[i], &view->minute_retries[i]);
         }
     }
+    slots_sum(&group->half_hours, half_hour - (WINDOW_D_HALF_HOURS - 1), half_hour, &sums->d);
+}
+
+static void
+add_group_totals(const struct group_sums *sums, view_totals *totals)
+{
+    add_totals(totals, VIEW_5M, &sums->s);
+    add_totals(totals, VIEW_60M, &sums->l);
+    add_totals(totals, VIEW_24H, &sums->d);
 }
 
 /* The buckets of a view while it is filled. */
@@ -145,13 +150,13 @@ fill(const struct partition *partition, struct arena *arena, const struct owner 
     for (struct link *link = owner->groups.next; link != &owner->groups; link = link->next) {
         struct group *group = LINK_ITEM(link, struct group, in_owner);
         const struct span bucket = entry_value(&group->entry, DIM_BUCKET);
+        struct group_sums sums;
 
-        group_roll(group, minute);
-        add_group_totals(group, half_hour, view->totals);
+        sum_group(view, group, half_hour, &sums);
+        add_group_totals(&sums, view->totals);
         if (bucket.size != 0) {
-            add_group_totals(group, half_hour, bucket_totals(view, &index, bucket));
+            add_group_totals(&sums, bucket_totals(view, &index, bucket));
         }
-        add_group_minutes(view, group);
         view->open_reviews +=
                 group->review.state == REVIEW_OPEN || group->review.state == REVIEW_DECIDED;
     }

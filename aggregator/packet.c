@@ -366,16 +366,16 @@ fill_counts(struct packet *packet, struct arena *arena, const struct packet_inpu
 {
     const struct review_inputs *evaluation = inputs->evaluation;
     const struct windows *windows = evaluation->windows;
-    const uint64_t *l = windows->l.n;
+    const struct attempts attempts = windows_attempts(windows);
 
     packet->l = windows->l;
     packet->window_start_ms = (windows->minute - (WINDOW_L_MINUTES - 1)) * MINUTE_MS;
     packet->window_end_ms = evaluation->stream_ms;
     packet->review_date = (int32_t)(evaluation->stream_ms / DAY_MS);
-    packet->retry_share_bps = share_bps(l[COUNT_RETRIES], l[COUNT_ATTEMPTS]);
-    packet->baseline_share_bps = rule_baseline_bps(evaluation->rule, windows);
-    packet->threshold_bps = rule_threshold_bps(evaluation->rule, windows);
-    packet->first_attempt_recorded = l[COUNT_ATTEMPTS] > l[COUNT_RETRIES];
+    packet->retry_share_bps = share_bps(attempts.l_retries, attempts.l_attempts);
+    packet->baseline_share_bps = rule_baseline_bps(evaluation->rule, &attempts);
+    packet->threshold_bps = rule_threshold_bps(evaluation->rule, &attempts);
+    packet->first_attempt_recorded = attempts.l_attempts > attempts.l_retries;
     packet->top_class_count = fill_top(packet->top_classes, arena, inputs, DIM_CLASS);
     packet->top_workload_count = fill_top(packet->top_workloads, arena, inputs, DIM_WORKLOAD);
     packet->top_environment_count =

@@ -8,7 +8,8 @@
 
 #define PREPARE_AHEAD 16 /* events whose memory is asked for together */
 #define CACHE_LINE 64    /* of x86 and of most ARM; another one costs a little time, nothing else */
-#define OPEN_SLOT_HOT 128 /* the bytes of counters that most events touch */
+#define TALLY_HOT 128    /* bytes: what most events add to */
+#define NEWEST_HOT 65    /* bytes: a packed slot has some 30, and may lie across two lines */
 
 struct partition *
 partition_new(const struct partition_options *options)
@@ -184,14 +185,15 @@ partition_metrics(const struct partition *partition)
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
-static struct counts *
-open_half_hour(struct partition *partition, struct group *group, int64_t half_hour)
+static void
+add_half_hour(struct partition *partition, struct group *group, int64_t half_hour,
+        const struct sparse_counts *counts)
 {
     struct batch *batch = &partition->batch;
     const int64_t newest = slots_newest(&group->half_hours);
-    struct counts *counts =
-            slots_open(&group->half_hours, &batch->arena, half_hour, oldest_half_hour(partition));
 
+    slots_add_tally(&group->half_hours, &group->half_hour_tally, half_hour,
+            oldest_half_hour(partition), counts);
     if (half_hour > newest) {
         group_move(partition, group, half_hour);
     }
@@ -200,17 +202,16 @@ open_half_hour(struct partition *partition, struct group *group, int64_t half_ho
                 &batch->half_hour_capacity, sizeof(*batch->half_hours));
         batch->half_hours[batch->half_hour_count++] = (struct dirty_half_hour){group, half_hour};
     }
-    return counts;
 }
 
-static struct counts *
-open_minute(struct partition *partition, struct series *series, int64_t minute)
+static void
+add_minute(struct partition *partition, struct series *series, int64_t minute,
+        const struct sparse_counts *counts)
 {
     struct batch *batch = &partition->batch;
     const int64_t newest = slots_newest(&series->minutes);
-    struct counts *counts =
-            slots_open(&series->minutes, &batch->arena, minute, oldest_minute(partition));
 
+    slots_add(&series->minutes, minute, oldest_minute(partition), counts);
     if (minute > newest) {
         series_move(partition, series, minute);
     }
@@ -219,7 +220,6 @@ open_minute(struct partition *partition, struct series *series, int64_t minute)
                 sizeof(*batch->minutes));
         batch->minutes[batch->minute_count++] = (struct dirty_minute){series, minute};
     }
-    return counts;
 }
 
 static struct group *
@@ -249,9 +249,14 @@ count_too_late(struct partition *partition, const struct place *place)
 {
     struct group *group = group_at(partition, place);
     const int64_t half_hour = half_hour_of(partition->times.log_ms);
-    struct counts *counts = open_half_hour(partition, group, half_hour);
+    const struct sparse_counts one = {
+            .mask = UINT64_C(1) << COUNT_TOO_LATE,
+            .value = {1},
+            .first_offset = -1,
+            .last_offset = -1,
+    };
 
-    counts->n[COUNT_TOO_LATE] = count_sum(counts->n[COUNT_TOO_LATE], 1);
+    add_half_hour(partition, group, half_hour, &one);
     partition->metrics.too_late++;
     view_touch(partition, group->owner);
 }
@@ -269,14 +274,11 @@ count_event(struct partition *partition, const struct outcome *outcome, uint32_t
     struct event_counts event;
 
     event_counts_init(&event, outcome, partition->offset, late, missing);
-    counts_add_event_base(open_half_hour(partition, group, half_hour), &event);
+    add_half_hour(partition, group, half_hour, &event.base);
     if (in_l) {
-        struct series *series = series_at(partition, place, group);
-        struct counts *sum = slots_open(
-                &group->minutes, &partition->batch.arena, minute, oldest_minute(partition));
-
-        counts_add_event(open_minute(partition, series, minute), &event);
-        counts_add_event(sum, &event);
+        add_minute(partition, series_at(partition, place, group), minute, &event.all);
+        slots_add_tally(&group->minutes, &group->minute_tally, minute, oldest_minute(partition),
+                &event.all);
     }
     group_add_event(group, &event, minute, half_hour);
     group->owner->last_event_ms = max_i64(group->owner->last_event_ms, event_ms);
@@ -302,20 +304,24 @@ prefetch(const void *memory, size_t size)
     }
 }
 
+static void
+prefetch_newest(const struct slots *slots)
+{
+    if (slots->data != NULL) {
+        prefetch(slots->data + slots->last, NEWEST_HOT);
+    }
+}
+
 /* What counting an event of this series reads and writes, beyond the series itself. */
 static void
-prefetch_counters(const struct series *series)
+prefetch_group(const struct series *series)
 {
     const struct group *group = series->group;
 
-    if (series->minutes.open != NULL) {
-        prefetch(series->minutes.open, OPEN_SLOT_HOT);
-    }
-    prefetch(&group->minutes, 2 * sizeof(group->minutes));
-    prefetch(&group->open_minute, OPEN_SLOT_HOT);
-    prefetch(&group->open_half_hour, OPEN_SLOT_HOT);
-    prefetch(&group->windows, OPEN_SLOT_HOT);
-    prefetch(&group->windows.s, OPEN_SLOT_HOT);
+    prefetch_newest(&series->minutes);
+    prefetch(group, offsetof(struct group, windows));
+    prefetch(&group->minute_tally, TALLY_HOT);
+    prefetch(&group->half_hour_tally, TALLY_HOT);
     prefetch(&group->review.state, 1);
     prefetch(&group->evidence, sizeof(group->evidence));
 }
@@ -347,7 +353,12 @@ partition_prepare(const struct partition *partition, const struct outcome *const
         }
         for (size_t i = 0; i < size; i++) {
             if (likely[i] != NULL) {
-                prefetch_counters(likely[i]);
+                prefetch_group(likely[i]);
+            }
+        }
+        for (size_t i = 0; i < size; i++) {
+            if (likely[i] != NULL) {
+                prefetch(&likely[i]->group->owner->last_event_ms, 1);
             }
         }
     }

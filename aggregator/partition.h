@@ -107,7 +107,7 @@ const struct partition_metrics *partition_metrics(const struct partition *partit
 struct slot_change {
     int64_t slot;       /* minute or half-hour */
     uint64_t number;    /* of the series (minutes) or of the group (half-hours) */
-    struct span packed; /* counts_pack() */
+    struct span packed; /* counts_merge() */
 };
 
 /* A series or group that came up. */

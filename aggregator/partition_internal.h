@@ -29,7 +29,7 @@ struct dirty_half_hour {
 
 /* All that happened since the last settle. What is forgotten stays in memory until then. */
 struct batch {
-    struct arena arena; /* open slots of series, publications, the lists of changes */
+    struct arena arena; /* publications, the lists of changes */
     struct dirty_minute *minutes;
     size_t minute_count, minute_capacity;
     struct dirty_half_hour *half_hours;

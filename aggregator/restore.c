@@ -184,14 +184,14 @@ partition_restore_minute(struct partition *partition, int64_t minute, uint64_t n
         struct span packed, struct error *error)
 {
     struct series *series = series_numbered(partition->restore, number);
-    struct counts counts;
+    struct sparse_counts counts;
 
     if (series == NULL) {
         return error_set(error, STATUS_REFUSED,
                 "stored minute %" PRId64 " names series %" PRIu64 ", which is not stored", minute,
                 number);
     }
-    if (counts_unpack(packed, &counts) != STATUS_OK) {
+    if (sparse_unpack(packed, &counts) != STATUS_OK) {
         return error_set(error, STATUS_REFUSED,
                 "stored minute %" PRId64 " of series %" PRIu64 " cannot be read", minute, number);
     }
@@ -202,9 +202,7 @@ partition_restore_minute(struct partition *partition, int64_t minute, uint64_t n
 
     struct group *group = series->group;
 
-    counts_add(
-            slots_open(&group->minutes, &partition->batch.arena, minute, oldest_minute(partition)),
-            &counts);
+    slots_add(&group->minutes, minute, oldest_minute(partition), &counts);
     if (minute == slots_newest(&series->minutes)) {
         series_move(partition, series, minute);
     }
@@ -217,14 +215,14 @@ partition_restore_half_hour(struct partition *partition, int64_t half_hour, uint
         struct span packed, struct error *error)
 {
     struct group *group = group_numbered(partition->restore, number);
-    struct counts counts;
+    struct sparse_counts counts;
 
     if (group == NULL) {
         return error_set(error, STATUS_REFUSED,
                 "stored half-hour %" PRId64 " names group %" PRIu64 ", which is not stored",
                 half_hour, number);
     }
-    if (counts_unpack(packed, &counts) != STATUS_OK) {
+    if (sparse_unpack(packed, &counts) != STATUS_OK) {
         return error_set(error, STATUS_REFUSED,
                 "stored half-hour %" PRId64 " of group %" PRIu64 " cannot be read", half_hour,
                 number);
@@ -237,7 +235,7 @@ partition_restore_half_hour(struct partition *partition, int64_t half_hour, uint
     if (half_hour == slots_newest(&group->half_hours)) {
         group_move(partition, group, half_hour);
     }
-    if (counts.n[COUNT_ATTEMPTS] > 0) { /* else it holds too_late only */
+    if ((counts.mask & 1u << COUNT_ATTEMPTS) != 0) { /* else it holds too_late only */
         group->owner->last_event_ms =
                 max_i64(group->owner->last_event_ms, half_hour * HALF_HOUR_MS);
     }

@@ -396,11 +396,19 @@ line_resolved(struct evaluation *evaluation)
     return true;
 }
 
+static bool
+is_rise(const struct evaluation *evaluation)
+{
+    const struct attempts attempts = windows_attempts(evaluation->inputs->windows);
+
+    return rule_is_rise(evaluation->inputs->rule, &attempts);
+}
+
 /** Clear, and a rise: covered when a decision answers, else open. */
 static void
 line_rise(struct evaluation *evaluation)
 {
-    if (!rule_is_rise(evaluation->inputs->rule, evaluation->inputs->windows)) {
+    if (!is_rise(evaluation)) {
         return;
     }
     leave_clear(evaluation);
@@ -496,7 +504,7 @@ line_reopened(struct evaluation *evaluation, const struct decision *decision)
 {
     enum review_reason reason = REASON_COUNT;
 
-    if (!rule_is_rise(evaluation->inputs->rule, evaluation->inputs->windows)) {
+    if (!is_rise(evaluation)) {
         return;
     }
     if (decision == NULL) {

@@ -67,52 +67,48 @@ more_than_half(uint64_t part, uint64_t whole)
 
 /** A baseline of few attempts says nothing: its share is then taken as 0. */
 static bool
-baseline_is_known(const struct rule *rule, const struct windows *windows)
+baseline_is_known(const struct rule *rule, const struct attempts *attempts)
 {
-    return windows->b_attempts > 0 && windows->b_attempts >= (uint64_t)rule->baseline_attempts_min;
+    return attempts->b_attempts > 0 &&
+           attempts->b_attempts >= (uint64_t)rule->baseline_attempts_min;
 }
 
 static bool
-is_above_baseline(const struct rule *rule, const struct windows *windows)
+is_above_baseline(const struct rule *rule, const struct attempts *attempts)
 {
-    const uint64_t *l = windows->l.n;
-
     assert(rule->baseline_factor_bps >= 0);
-    return !baseline_is_known(rule, windows) ||
-           product_at_least(multiply(l[COUNT_RETRIES], windows->b_attempts, BPS),
-                   multiply(windows->b_retries, l[COUNT_ATTEMPTS],
+    return !baseline_is_known(rule, attempts) ||
+           product_at_least(multiply(attempts->l_retries, attempts->b_attempts, BPS),
+                   multiply(attempts->b_retries, attempts->l_attempts,
                            (uint64_t)rule->baseline_factor_bps));
 }
 
 bool
-rule_is_rise(const struct rule *rule, const struct windows *windows)
+rule_is_rise(const struct rule *rule, const struct attempts *attempts)
 {
-    const uint64_t *l = windows->l.n;
-    const uint64_t *s = windows->s.n;
-
-    return l[COUNT_RETRIES] >= (uint64_t)rule->retries_min &&
-           l[COUNT_ATTEMPTS] >= (uint64_t)rule->attempts_min &&
-           share_at_least(s[COUNT_RETRIES], s[COUNT_ATTEMPTS], rule->share_min_bps) &&
-           share_at_least(l[COUNT_RETRIES], l[COUNT_ATTEMPTS], rule->share_min_bps) &&
-           (is_above_baseline(rule, windows) ||
-                   share_at_least(l[COUNT_RETRIES], l[COUNT_ATTEMPTS], rule->share_max_bps));
+    return attempts->l_retries >= (uint64_t)rule->retries_min &&
+           attempts->l_attempts >= (uint64_t)rule->attempts_min &&
+           share_at_least(attempts->s_retries, attempts->s_attempts, rule->share_min_bps) &&
+           share_at_least(attempts->l_retries, attempts->l_attempts, rule->share_min_bps) &&
+           (is_above_baseline(rule, attempts) ||
+                   share_at_least(attempts->l_retries, attempts->l_attempts, rule->share_max_bps));
 }
 
 int32_t
-rule_baseline_bps(const struct rule *rule, const struct windows *windows)
+rule_baseline_bps(const struct rule *rule, const struct attempts *attempts)
 {
-    return baseline_is_known(rule, windows) ? share_bps(windows->b_retries, windows->b_attempts)
-                                            : 0;
+    return baseline_is_known(rule, attempts) ? share_bps(attempts->b_retries, attempts->b_attempts)
+                                             : 0;
 }
 
 int32_t
-rule_threshold_bps(const struct rule *rule, const struct windows *windows)
+rule_threshold_bps(const struct rule *rule, const struct attempts *attempts)
 {
     wide threshold = 0;
 
-    if (baseline_is_known(rule, windows)) {
-        threshold = (wide)windows->b_retries * (uint64_t)rule->baseline_factor_bps /
-                    windows->b_attempts;
+    if (baseline_is_known(rule, attempts)) {
+        threshold = (wide)attempts->b_retries * (uint64_t)rule->baseline_factor_bps /
+                    attempts->b_attempts;
     }
     if (threshold > (wide)rule->share_max_bps) {
         threshold = (wide)rule->share_max_bps;

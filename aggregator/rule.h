@@ -33,13 +33,33 @@ struct rule {
     bool shadow;                   /* live the same life, publish nothing */
 };
 
-/* The sums of one group that its evaluation needs. */
+/* The sums of one group that tell a rise. */
+struct attempts {
+    uint64_t l_attempts, l_retries; /* M and the 59 minutes before */
+    uint64_t s_attempts, s_retries; /* M and the 4 minutes before */
+    uint64_t b_attempts, b_retries; /* baseline: the 48 half-hours before L */
+};
+
+/* The sums of one group that the rest of its evaluation needs. */
 struct windows {
     int64_t minute;  /* the minute M that S and L end in */
     struct counts l; /* M and the 59 minutes before */
     struct counts s; /* M and the 4 minutes before; only the base counters are used */
-    uint64_t b_attempts, b_retries; /* baseline: the 48 half-hours before L */
+    uint64_t b_attempts, b_retries;
 };
+
+static inline struct attempts
+windows_attempts(const struct windows *windows)
+{
+    return (struct attempts){
+            windows->l.n[COUNT_ATTEMPTS],
+            windows->l.n[COUNT_RETRIES],
+            windows->s.n[COUNT_ATTEMPTS],
+            windows->s.n[COUNT_RETRIES],
+            windows->b_attempts,
+            windows->b_retries,
+    };
+}
 
 /** retries / attempts >= share_bps / BPS; false when attempts is 0. */
 bool share_at_least(uint64_t retries, uint64_t attempts, int64_t share_bps);
@@ -57,13 +77,13 @@ int32_t share_bps_up(uint64_t retries, uint64_t attempts);
 bool more_than_half(uint64_t part, uint64_t whole);
 
 /** RISE: A_L and R_L large enough, S and L at the least share, and L at the threshold. */
-bool rule_is_rise(const struct rule *rule, const struct windows *windows);
+bool rule_is_rise(const struct rule *rule, const struct attempts *attempts);
 
 /** Share of the baseline in basis points, rounded down; 0 with too few attempts in it. */
-int32_t rule_baseline_bps(const struct rule *rule, const struct windows *windows);
+int32_t rule_baseline_bps(const struct rule *rule, const struct attempts *attempts);
 
 /** max(share_min, min(factor x baseline, share_max)), rounded down. */
-int32_t rule_threshold_bps(const struct rule *rule, const struct windows *windows);
+int32_t rule_threshold_bps(const struct rule *rule, const struct attempts *attempts);
 
 /** The cause, other than unknown, with more than half of R_L; SYMBOL_NULL when there is none. */
 uint8_t rule_dominant_cause(const struct counts *l);

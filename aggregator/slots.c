@@ -1,8 +1,8 @@
 /* slots.c - the counters of the slots that one series or group has.
  *
  * A record is one byte slot % SLOTS_RING, the size of what follows (a varint of one or two bytes),
- * and counts_pack(). The full slot number comes from the newest one: all records are less than
- * SLOTS_RING older, because slots_open() drops what is not live before it adds one.
+ * and what counts_merge() wrote. The full slot number comes from the newest one: all records are
+ * less than SLOTS_RING older, because slots_add() drops what is not live before it adds one.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/slots.h"
@@ -24,10 +24,16 @@ struct record {
     size_t end; /* where the next one begins */
 };
 
+/* The slot that has this number modulo SLOTS_RING. */
+static inline int64_t
+full_slot(const struct slots *slots, uint8_t number)
+{
+    return slots->newest - (int64_t)(((uint64_t)slots->newest - number) % SLOTS_RING);
+}
+
 static struct record
 record_at(const struct slots *slots, size_t at)
 {
-    const uint64_t age = ((uint64_t)slots->newest - slots->data[at]) % SLOTS_RING;
     size_t size = slots->data[at + 1];
     size_t head = 2;
 
@@ -36,33 +42,39 @@ record_at(const struct slots *slots, size_t at)
         head = 3;
     }
     return (struct record){
-            .slot = slots->newest - (int64_t)age,
+            .slot = full_slot(slots, slots->data[at]),
             .packed = {slots->data + at + head, size},
             .end = at + head + size,
     };
 }
 
-static size_t
-record_write(int64_t slot, struct span packed, uint8_t *bytes)
-{
-    size_t head = 2;
+/* A record that is being written: the packed counters come first, then the head before them. */
+struct draft {
+    uint8_t bytes[RECORD_MAX];
+};
 
-    bytes[0] = (uint8_t)((uint64_t)slot % SLOTS_RING);
-    if (packed.size < 0x80) {
-        bytes[1] = (uint8_t)packed.size;
-    } else {
-        bytes[1] = (uint8_t)(packed.size | 0x80);
-        bytes[2] = (uint8_t)(packed.size >> 7);
-        head = 3;
+#define DRAFT_PACKED(draft) ((draft)->bytes + RECORD_HEAD_MAX)
+
+/* The record of size packed bytes in the draft. */
+static struct span
+draft_finish(struct draft *draft, int64_t slot, size_t size)
+{
+    const size_t head = size < 0x80 ? 2 : 3;
+    uint8_t *record = DRAFT_PACKED(draft) - head;
+
+    record[0] = (uint8_t)((uint64_t)slot % SLOTS_RING);
+    record[1] = (uint8_t)(head == 2 ? size : size | 0x80);
+    if (head == 3) {
+        record[2] = (uint8_t)(size >> 7);
     }
-    memcpy(bytes + head, packed.data, packed.size);
-    return head + packed.size;
+    return (struct span){record, head + size};
 }
 
-/* Put size bytes in the place of the old_size bytes at `at`. */
+/* Put a record in the place of the old_size bytes at `at`. */
 static void
-splice(struct slots *slots, size_t at, size_t old_size, const uint8_t *bytes, size_t size)
+splice(struct slots *slots, size_t at, size_t old_size, struct span record)
 {
+    const size_t size = record.size;
     const size_t tail = slots->size - at - old_size;
     const size_t total = at + size + tail;
 
@@ -79,9 +91,12 @@ splice(struct slots *slots, size_t at, size_t old_size, const uint8_t *bytes, si
         memmove(slots->data + at + size, slots->data + at + old_size, tail);
     }
     if (size != 0) {
-        memcpy(slots->data + at, bytes, size);
+        memcpy(slots->data + at, record.data, size);
     }
     slots->size = (uint16_t)total;
+    if (at == 0 && total != 0) {
+        slots->first = slots->data[0];
+    }
     if (slots->last >= at + old_size) {
         slots->last = (uint16_t)(slots->last + size - old_size);
     }
@@ -94,33 +109,14 @@ slots_fini(struct slots *slots)
     *slots = (struct slots){0};
 }
 
-void
-slots_flush(struct slots *slots)
-{
-    struct open_slot *open = slots->open;
-    uint8_t packed[COUNTS_PACKED_MAX];
-    uint8_t bytes[RECORD_MAX];
-
-    if (open == NULL || open->slot == SLOT_NONE || open->packed) {
-        return;
-    }
-
-    const struct span span = {packed, counts_pack(&open->counts, packed)};
-    const size_t size = record_write(open->slot, span, bytes);
-
-    splice(slots, open->at, open->size, bytes, size);
-    open->size = (uint16_t)size;
-    open->packed = true;
-    if (open->slot == slots->newest) {
-        slots->last = open->at;
-    }
-}
-
 static void
 drop_before(struct slots *slots, int64_t oldest)
 {
     size_t at = 0;
 
+    if (slots->size == 0 || full_slot(slots, slots->first) >= oldest) {
+        return; /* nearly always, and without a look at the records */
+    }
     while (at < slots->size) {
         const struct record record = record_at(slots, at);
 
@@ -134,7 +130,7 @@ drop_before(struct slots *slots, int64_t oldest)
         slots->last = 0;
         slots->size = 0;
     } else if (at != 0) {
-        splice(slots, 0, at, NULL, 0);
+        splice(slots, 0, at, SPAN_NULL);
     }
 }
 
@@ -164,81 +160,116 @@ find(const struct slots *slots, int64_t slot, bool *found)
     return at;
 }
 
+/* The record of a slot is at `at` now. */
 static void
-set_newest(struct slots *slots, int64_t slot)
+note_slot(struct slots *slots, int64_t slot, size_t at)
 {
-    if (!slots->any || slot > slots->newest) {
+    if (!slots->any || slot >= slots->newest) {
         slots->newest = slot;
+        slots->last = (uint16_t)at;
         slots->any = true;
     }
 }
 
 void
-slots_keep_open(struct slots *slots, struct open_slot *open)
+slots_add(struct slots *slots, int64_t slot, int64_t oldest, const struct sparse_counts *counts)
 {
-    assert(slots->open == NULL);
-    open->slot = SLOT_NONE;
-    slots->open = open;
-}
-
-void
-slots_close(struct slots *slots)
-{
-    slots_flush(slots);
-    slots->open = NULL;
-}
-
-/* Unpack the record of a slot, or begin a new one. */
-static void
-load(const struct slots *slots, struct open_slot *open, int64_t slot)
-{
+    struct draft draft;
+    struct span packed = SPAN_NULL;
+    size_t old_size = 0;
     bool found = false;
-    const size_t at = find(slots, slot, &found);
-
-    open->slot = slot;
-    open->at = (uint16_t)at;
-    open->size = 0;
-    open->packed = false;
-    counts_init(&open->counts);
-    if (found) {
-        const struct record record = record_at(slots, at);
-
-        counts_add_packed(&open->counts, record.packed);
-        open->size = (uint16_t)(record.end - at);
-    }
-}
-
-struct counts *
-slots_open(struct slots *slots, struct arena *arena, int64_t slot, int64_t oldest)
-{
-    struct open_slot *open = slots->open;
 
     assert(slot >= oldest && slot - oldest < SLOTS_RING);
-    if (open != NULL && open->slot == slot) {
-        open->packed = false;
-        return &open->counts;
-    }
-    slots_flush(slots);
-    if (open == NULL) {
-        open = slots->open = arena_new(arena, 1, sizeof(*open));
-    }
     if (slot > slots_newest(slots)) {
         drop_before(slots, oldest);
     }
-    load(slots, open, slot);
-    set_newest(slots, slot);
-    return &open->counts;
+
+    const size_t at = find(slots, slot, &found);
+
+    if (found) {
+        const struct record record = record_at(slots, at);
+
+        packed = record.packed;
+        old_size = record.end - at;
+    }
+    splice(slots, at, old_size,
+            draft_finish(&draft, slot, counts_merge(packed, counts, DRAFT_PACKED(&draft))));
+    note_slot(slots, slot, at);
+}
+
+void
+tally_init(struct slot_tally *tally)
+{
+    *tally = (struct slot_tally){.slot = SLOT_NONE, .first_offset = -1, .last_offset = -1};
+}
+
+/* A slot begins with a record of its own, so that the newest one is always known. What is behind
+ * the newest is rare, and goes to its record. */
+void
+slots_add_tally(struct slots *slots, struct slot_tally *tally, int64_t slot, int64_t oldest,
+        const struct sparse_counts *counts)
+{
+    const uint64_t *value = counts->value;
+
+    if (slot != tally->slot) {
+        slots_add(slots, slot, oldest, counts);
+        if (slot > tally->slot) {
+            slots_pack(slots, tally);
+            tally->slot = slot;
+        }
+        return;
+    }
+    for (uint64_t mask = counts->mask; mask != 0; mask &= mask - 1) {
+        uint64_t *n = &tally->n[__builtin_ctzll(mask)];
+
+        *n = count_sum(*n, *value++);
+    }
+    tally->mask |= counts->mask;
+    if (counts->first_offset >= 0) {
+        if (tally->first_offset < 0 || counts->first_offset < tally->first_offset) {
+            tally->first_offset = counts->first_offset;
+        }
+        if (counts->last_offset > tally->last_offset) {
+            tally->last_offset = counts->last_offset;
+        }
+    }
+}
+
+void
+slots_pack(struct slots *slots, struct slot_tally *tally)
+{
+    struct sparse_counts counts;
+    uint64_t *value = counts.value;
+    bool found = false;
+
+    if (tally->mask == 0) {
+        return;
+    }
+    find(slots, tally->slot, &found);
+    if (found) { /* else it has left the live ones meanwhile */
+        counts.mask = tally->mask;
+        counts.first_offset = tally->first_offset;
+        counts.last_offset = tally->last_offset;
+        for (uint64_t mask = tally->mask; mask != 0; mask &= mask - 1) {
+            *value++ = tally->n[__builtin_ctzll(mask)];
+        }
+        slots_add(slots, tally->slot, tally->slot, &counts);
+    }
+    for (uint64_t mask = tally->mask; mask != 0; mask &= mask - 1) {
+        tally->n[__builtin_ctzll(mask)] = 0;
+    }
+    tally->mask = 0;
+    tally->first_offset = tally->last_offset = -1;
 }
 
 bool
 slots_insert(struct slots *slots, int64_t slot, struct span packed, int64_t oldest)
 {
-    uint8_t bytes[RECORD_MAX];
+    struct draft draft;
     bool found = false;
 
     assert(packed.size <= COUNTS_PACKED_MAX);
     assert(slot >= oldest && slot - oldest < SLOTS_RING);
-    assert(slots->open == NULL || slots->open->slot == SLOT_NONE);
     drop_before(slots, oldest);
 
     const size_t at = find(slots, slot, &found);
@@ -246,11 +277,9 @@ slots_insert(struct slots *slots, int64_t slot, struct span packed, int64_t olde
     if (found) {
         return false;
     }
-    splice(slots, at, 0, bytes, record_write(slot, packed, bytes));
-    set_newest(slots, slot);
-    if (slot == slots->newest) {
-        slots->last = (uint16_t)at;
-    }
+    memcpy(DRAFT_PACKED(&draft), packed.data, packed.size);
+    splice(slots, at, 0, draft_finish(&draft, slot, packed.size));
+    note_slot(slots, slot, at);
     return true;
 }
 
@@ -281,17 +310,28 @@ slots_packed(const struct slots *slots, int64_t slot)
 void
 slots_sum(const struct slots *slots, int64_t from, int64_t to, struct counts *sum)
 {
-    const struct open_slot *open = slots->open;
     struct span packed;
     int64_t slot = 0;
     size_t at = 0;
 
     while (slots_next(slots, &at, &slot, &packed)) {
-        if (slot >= from && slot <= to && (open == NULL || slot != open->slot)) {
+        if (slot >= from && slot <= to) {
             counts_add_packed(sum, packed);
         }
     }
-    if (open != NULL && open->slot >= from && open->slot <= to) {
-        counts_add(sum, &open->counts);
+}
+
+void
+slots_sum_attempts(
+        const struct slots *slots, int64_t from, int64_t to, uint64_t *attempts, uint64_t *retries)
+{
+    struct span packed;
+    int64_t slot = 0;
+    size_t at = 0;
+
+    while (slots_next(slots, &at, &slot, &packed)) {
+        if (slot >= from && slot <= to) {
+            counts_add_packed_attempts(packed, attempts, retries);
+        }
     }
 }

@@ -1,7 +1,7 @@
 /* slots.h - time to slot numbers, and the counters of the slots that one series or group has.
  *
- * Slots are stored sparsely and packed, oldest first: an idle series costs no full ring. The slot
- * last touched is open (unpacked).
+ * Slots are kept sparsely and packed, oldest first: an idle series costs no full ring, and what is
+ * stored is what is in memory.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef RETRYWATCH_AGGREGATOR_SLOTS_H
@@ -40,35 +40,28 @@ half_hour_of(int64_t time_ms)
 /* No more slots than this are live at a time, so slot numbers modulo it tell them apart. */
 #define SLOTS_RING 64
 
-/* The slot that is being counted into, unpacked. */
-struct open_slot {
-    int64_t slot;      /* SLOT_NONE: not in use */
-    uint16_t at, size; /* where its last packed record is in the buffer; size 0: not yet */
-    bool packed;       /* that record is up to date */
-    struct counts counts;
-};
-
 /* The slots that one series or group has. Zeroed memory is an empty one. */
 struct slots {
     uint8_t *data;           /* records, oldest slot first: slot % SLOTS_RING, packed size, bytes */
     int64_t newest;          /* the newest slot; valid if slots_newest() says so */
     uint64_t dirty;          /* bit slot % SLOTS_RING: changed in this batch */
-    struct open_slot *open;  /* NULL: none; else it stands for its record */
     uint16_t size, capacity; /* bytes of data */
     uint16_t last;           /* where the newest record is in data */
-    bool any;                /* at least one slot was ever opened */
+    uint8_t first;           /* slot % SLOTS_RING of the oldest record */
+    bool any;                /* there ever was a slot */
 };
 
+/* What was added to one slot since it was last packed: for slots that are added to very often. */
+struct slot_tally {
+    int64_t slot;
+    uint64_t mask; /* bits of n that are not zero; 0: everything is packed */
+    int64_t first_offset, last_offset;
+    uint64_t n[COUNT_NUMBER];
+};
+
+void tally_init(struct slot_tally *tally);
+
 void slots_fini(struct slots *slots);
-
-/** From now on the open slot is kept here, for as long as the slots live. */
-void slots_keep_open(struct slots *slots, struct open_slot *open);
-
-/** Pack the open slot into the buffer; it stays open. */
-void slots_flush(struct slots *slots);
-
-/** Pack the open slot into the buffer, and forget the memory that it was in. */
-void slots_close(struct slots *slots);
 
 /** The newest slot, live or not; SLOT_NONE when there never was one. */
 static inline int64_t
@@ -78,15 +71,21 @@ slots_newest(const struct slots *slots)
 }
 
 /**
- * The counters of a slot, to count into; empty ones if it is new.
+ * Add counters to a slot.
  *
- * arena:  where the open slot is put, if there is no place for it: slots_close() before its reset.
  * slot:   oldest <= slot < oldest + SLOTS_RING.
  * oldest: the oldest live slot; older ones are dropped when a newer one comes.
- * Returns what is valid until another slot of these is opened, or they are closed.
- * Cost:   O(1) for the slot opened last; else packing that, and unpacking this.
+ * Cost:   O(1) for the newest slot; else O(records).
  */
-struct counts *slots_open(struct slots *slots, struct arena *arena, int64_t slot, int64_t oldest);
+void slots_add(
+        struct slots *slots, int64_t slot, int64_t oldest, const struct sparse_counts *counts);
+
+/** The same through a tally. Until slots_pack() the slots lack what it holds. */
+void slots_add_tally(struct slots *slots, struct slot_tally *tally, int64_t slot, int64_t oldest,
+        const struct sparse_counts *counts);
+
+/** Add to the slots what the tally holds. */
+void slots_pack(struct slots *slots, struct slot_tally *tally);
 
 /** Note that the batch changed the slot; returns whether that is news. */
 static inline bool
@@ -102,17 +101,17 @@ slots_set_dirty(struct slots *slots, int64_t slot)
 /** Put in a slot as it was stored, ready packed; false when there is one already. */
 bool slots_insert(struct slots *slots, int64_t slot, struct span packed, int64_t oldest);
 
-/**
- * Walk the records, oldest first. The record of the open slot is among them: flush it before.
- *
- * at: 0 at first. Returns false after the last.
- */
+/** Walk the records, oldest first. at: 0 at first. Returns false after the last. */
 bool slots_next(const struct slots *slots, size_t *at, int64_t *slot, struct span *packed);
 
-/** The packed bytes of a slot, flushed before; null when it is not there. Cost: O(1) if newest. */
+/** The packed bytes of a slot; null when it is not there. Cost: O(1) for the newest. */
 struct span slots_packed(const struct slots *slots, int64_t slot);
 
 /** Add the slots from ... to (both included) to sum. Cost: O(records). */
 void slots_sum(const struct slots *slots, int64_t from, int64_t to, struct counts *sum);
+
+/** The same of attempts and retries alone. */
+void slots_sum_attempts(
+        const struct slots *slots, int64_t from, int64_t to, uint64_t *attempts, uint64_t *retries);
 
 #endif

@@ -47,4 +47,18 @@ fold_options(
     };
 }
 
+/** Packed counters, as counts. Errors: STATUS_REFUSED; counts untouched. */
+static inline enum status
+counts_unpack(struct span packed, struct counts *counts)
+{
+    struct sparse_counts sparse;
+    const enum status status = sparse_unpack(packed, &sparse);
+
+    if (status == STATUS_OK) {
+        counts_init(counts);
+        counts_add_sparse(counts, &sparse);
+    }
+    return status;
+}
+
 #endif

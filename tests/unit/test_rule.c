@@ -10,16 +10,10 @@ struct sums {
     uint64_t attempts, retries;
 };
 
-static struct windows
-windows_of(struct sums l, struct sums s, struct sums b)
+static struct attempts
+attempts_of(struct sums l, struct sums s, struct sums b)
 {
-    struct windows windows = {.b_attempts = b.attempts, .b_retries = b.retries};
-
-    windows.l.n[COUNT_ATTEMPTS] = l.attempts;
-    windows.l.n[COUNT_RETRIES] = l.retries;
-    windows.s.n[COUNT_ATTEMPTS] = s.attempts;
-    windows.s.n[COUNT_RETRIES] = s.retries;
-    return windows;
+    return (struct attempts){l.attempts, l.retries, s.attempts, s.retries, b.attempts, b.retries};
 }
 
 /* ---- rise -------------------------------------------------------------------------------------
@@ -59,9 +53,9 @@ test_rise(void **state)
 {
     const struct rise_row *row = *state;
     const struct rule rule = default_rule();
-    const struct windows windows = windows_of(row->l, row->s, row->b);
+    const struct attempts attempts = attempts_of(row->l, row->s, row->b);
 
-    assert_int_equal(rule_is_rise(&rule, &windows), row->want);
+    assert_int_equal(rule_is_rise(&rule, &attempts), row->want);
 }
 
 /** B of no attempts has no share, even where the configuration asks for none. */
@@ -71,13 +65,13 @@ test_empty_baseline(void **state)
     (void)state;
 
     struct rule rule = default_rule();
-    const struct windows windows =
-            windows_of((struct sums){50, 10}, (struct sums){50, 10}, (struct sums){0, 0});
+    const struct attempts attempts =
+            attempts_of((struct sums){50, 10}, (struct sums){50, 10}, (struct sums){0, 0});
 
     rule.baseline_attempts_min = 0;
-    assert_true(rule_is_rise(&rule, &windows));
-    assert_int_equal(rule_baseline_bps(&rule, &windows), 0);
-    assert_int_equal(rule_threshold_bps(&rule, &windows), 1000);
+    assert_true(rule_is_rise(&rule, &attempts));
+    assert_int_equal(rule_baseline_bps(&rule, &attempts), 0);
+    assert_int_equal(rule_threshold_bps(&rule, &attempts), 1000);
 }
 
 /** A factor of 0 asks for no more than the least share. */
@@ -87,12 +81,12 @@ test_no_factor(void **state)
     (void)state;
 
     struct rule rule = default_rule();
-    const struct windows windows =
-            windows_of((struct sums){100, 10}, (struct sums){100, 10}, (struct sums){100, 90});
+    const struct attempts attempts =
+            attempts_of((struct sums){100, 10}, (struct sums){100, 10}, (struct sums){100, 90});
 
     rule.baseline_factor_bps = 0;
-    assert_true(rule_is_rise(&rule, &windows));
-    assert_int_equal(rule_threshold_bps(&rule, &windows), 1000);
+    assert_true(rule_is_rise(&rule, &attempts));
+    assert_int_equal(rule_threshold_bps(&rule, &attempts), 1000);
 }
 
 /* ---- shares -----------------------------------------------------------------------------------
@@ -177,10 +171,10 @@ test_threshold(void **state)
 {
     const struct threshold_row *row = *state;
     const struct rule rule = default_rule();
-    const struct windows windows = windows_of((struct sums){0, 0}, (struct sums){0, 0}, row->b);
+    const struct attempts attempts = attempts_of((struct sums){0, 0}, (struct sums){0, 0}, row->b);
 
-    assert_int_equal(rule_baseline_bps(&rule, &windows), row->baseline_bps);
-    assert_int_equal(rule_threshold_bps(&rule, &windows), row->threshold_bps);
+    assert_int_equal(rule_baseline_bps(&rule, &attempts), row->baseline_bps);
+    assert_int_equal(rule_threshold_bps(&rule, &attempts), row->threshold_bps);
 }
 
 /* ---- causes -----------------------------------------------------------------------------------

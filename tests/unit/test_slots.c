@@ -45,9 +45,8 @@ compare(const struct slots *slots, const uint64_t *naive, int64_t oldest, int64_
 }
 
 static void
-compare_packed(struct slots *slots, const uint64_t *naive, int64_t oldest, int64_t newest)
+compare_packed(const struct slots *slots, const uint64_t *naive, int64_t oldest, int64_t newest)
 {
-    slots_flush(slots);
     for (int64_t slot = oldest; slot <= newest; slot++) {
         const struct span packed = slots_packed(slots, slot);
         struct counts counts;
@@ -56,27 +55,32 @@ compare_packed(struct slots *slots, const uint64_t *naive, int64_t oldest, int64
         if (naive[slot] == 0) {
             assert_null(packed.data);
         } else {
-            assert_int_equal(counts_unpack(packed, &counts), STATUS_OK);
+            counts_add_packed(&counts, packed);
             assert_int_equal(counts.n[COUNT_RETRY_UNITS], naive[slot]);
         }
     }
 }
 
-/* Slots come in any order, grow in size, and leave; the open one is kept or closed in between. */
+static struct sparse_counts
+units_of(uint64_t units)
+{
+    return (struct sparse_counts){.mask = UINT64_C(1) << COUNT_RETRY_UNITS,
+            .value = {units},
+            .first_offset = -1,
+            .last_offset = -1};
+}
+
+/* Slots come in any order, grow in size, and leave; with a tally, and without. */
 static void
-run_slots(bool keep_open)
+run_slots(bool with_tally)
 {
     static uint64_t naive[SLOTS_MAX];
-    struct open_slot open;
     struct slots slots = {0};
-    struct arena arena;
+    struct slot_tally tally;
     int64_t newest = 100;
 
     memset(naive, 0, sizeof(naive));
-    arena_init(&arena);
-    if (keep_open) {
-        slots_keep_open(&slots, &open);
-    }
+    tally_init(&tally);
     for (size_t i = 0; i < 4000 && newest < SLOTS_MAX - 200; i++) {
         const uint64_t kind = random_below(100);
 
@@ -84,28 +88,21 @@ run_slots(bool keep_open)
 
         const int64_t oldest = newest - (SPAN - 1);
         const int64_t slot = kind < 70 ? newest : oldest + (int64_t)random_below(SPAN);
-        const uint64_t units = UINT64_C(1) << random_below(40);
-        struct counts *counts = slots_open(&slots, &arena, slot, oldest);
+        const struct sparse_counts units = units_of(UINT64_C(1) << random_below(40));
 
-        assert_int_equal(counts->n[COUNT_RETRY_UNITS], naive[slot]);
-        counts->n[COUNT_RETRY_UNITS] += units;
-        naive[slot] += units;
-        if (random_below(4) == 0) {
-            compare(&slots, naive, oldest, newest);
+        naive[slot] += units.value[0];
+        if (with_tally) {
+            slots_add_tally(&slots, &tally, slot, oldest, &units);
+        } else {
+            slots_add(&slots, slot, oldest, &units);
         }
-        if (random_below(8) == 0) {
+        if (random_below(4) == 0) {
+            slots_pack(&slots, &tally);
+            compare(&slots, naive, oldest, newest);
             compare_packed(&slots, naive, oldest, newest);
         }
-        if (!keep_open && random_below(8) == 0) {
-            slots_close(&slots);
-            arena_reset(&arena);
-        }
-    }
-    if (keep_open) {
-        slots.open = NULL; /* it is on this stack */
     }
     slots_fini(&slots);
-    arena_fini(&arena);
 }
 
 static void
@@ -144,46 +141,40 @@ test_insert(void **state)
 static void
 test_dirty(void **state)
 {
+    const struct sparse_counts units = units_of(1);
     struct slots slots = {0};
-    struct arena arena;
 
     (void)state;
-    arena_init(&arena);
-    slots_open(&slots, &arena, 10, 0);
+    slots_add(&slots, 10, 0, &units);
     assert_true(slots_set_dirty(&slots, 10));
     assert_false(slots_set_dirty(&slots, 10));
     /* 74 has the bit of 10, which leaves. */
-    slots_open(&slots, &arena, 74, 15);
+    slots_add(&slots, 74, 15, &units);
     assert_true(slots_set_dirty(&slots, 74));
     slots_fini(&slots);
-    arena_fini(&arena);
 }
 
 /* The largest slots there can be, all live at once. */
 static void
 test_full(void **state)
 {
+    struct sparse_counts most = {
+            .mask = (UINT64_C(1) << COUNT_NUMBER) - 1, .first_offset = 1, .last_offset = INT64_MAX};
     struct slots slots = {0};
-    struct arena arena;
     struct counts sum;
 
     (void)state;
-    arena_init(&arena);
+    for (size_t i = 0; i < COUNT_NUMBER; i++) {
+        most.value[i] = UINT64_MAX;
+    }
     for (int64_t slot = 0; slot < SLOTS_RING; slot++) {
-        struct counts *counts = slots_open(&slots, &arena, slot, 0);
-
-        for (size_t i = 0; i < COUNT_NUMBER; i++) {
-            counts->n[i] = UINT64_MAX;
-        }
-        counts->first_offset = 1;
-        counts->last_offset = INT64_MAX;
+        slots_add(&slots, slot, 0, &most);
     }
     counts_init(&sum);
     slots_sum(&slots, 0, SLOTS_RING - 1, &sum);
     assert_int_equal(sum.n[COUNT_NUMBER - 1], UINT64_MAX); /* it stops there */
     assert_int_equal(sum.last_offset, INT64_MAX);
     slots_fini(&slots);
-    arena_fini(&arena);
 }
 
 /* ---- table ----------------------------------------------------------------------------------- */
