@@ -302,7 +302,8 @@ handle_record(struct loop *loop, struct claim *claim, const struct arrival *arri
     if (status_disposition(verdict) == DISPOSE_EXIT) {
         return verdict;
     }
-    if (verdict == STATUS_SCHEMA_WAIT) {
+    /* What was rejected already is not waited for: another process has done that. */
+    if (verdict == STATUS_SCHEMA_WAIT && !claim_has_verdict(claim, record->offset)) {
         wait_for_schema(loop, claim, record, error);
         return STATUS_OK;
     }

@@ -4,6 +4,7 @@
 #include "tests/simulation/world_internal.h"
 
 #include "consumer/digest.h"
+#include "consumer/loop_internal.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -298,6 +299,21 @@ sim_stop(struct instance *instance)
     free(instance);
 }
 
+/* A record that was rejected because its schema stayed unknown is not waited for again. */
+static void
+check_waiting(struct instance *instance)
+{
+    for (int32_t p = 0; p < instance->world->partition_count; p++) {
+        const struct claim *claim = loop_find(instance->loop, p);
+
+        if (claim != NULL && claim->state == CLAIM_WAITING &&
+                claim_has_verdict(claim, claim->next)) {
+            world_fail(instance->world,
+                    "partition %" PRId32 ": waits for the schema of a record that was rejected", p);
+        }
+    }
+}
+
 void
 world_turn(struct world *world, int index)
 {
@@ -312,6 +328,7 @@ world_turn(struct world *world, int index)
     const enum status status = loop_turn(instance->loop, &error);
 
     instance->running = false;
+    check_waiting(instance);
     if (status != STATUS_OK && !instance->dead) {
         sim_trace(instance, "gave up", -1, error.text);
         if (status == STATUS_REFUSED && (world->emptied || world->reset)) {
@@ -415,8 +432,14 @@ world_is_settled(const struct world *world)
 {
     for (int32_t p = 0; p < world->partition_count; p++) {
         const struct world_state *state = &world->states[p];
+        const int64_t end = (int64_t)world->logs[p].count;
+        struct applied applied = {0};
+        struct error error;
 
-        if (world->logs[p].committed != (int64_t)world->logs[p].count) {
+        if (world->logs[p].committed != end ||
+                (state->exists && (applied_decode(buffer_span(&state->applied), &applied, &error) !=
+                                                  STATUS_OK ||
+                                          applied.offset != end))) {
             return false;
         }
         for (size_t i = 0; i < state->count; i++) {

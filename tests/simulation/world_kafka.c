@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/simulation/world_internal.h"
 
+#include "codec/review_codec.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +287,25 @@ check_not_again(struct world *world, const struct world_output *output)
     log->published_at = output->offset;
 }
 
+static void
+trace_output(const struct world *world, const struct world_output *output)
+{
+    json_t *review = NULL;
+    struct error error;
+
+    printf("%" PRId64 " published partition %" PRId32 " serial %" PRIu64 " (%" PRId64 ", T %" PRId64
+           ")",
+            world->wall_ms, output->partition, output->serial, output->offset, output->stream_ms);
+    if (output->topic == OUT_REVIEWS &&
+            review_decode(buffer_span(&output->value), &review, &error) == STATUS_OK) {
+        printf(" %.8s %s %s", json_string_value(json_object_get(review, "review_id")),
+                json_string_value(json_object_get(review, "status")),
+                json_string_value(json_object_get(review, "reason")));
+        json_decref(review);
+    }
+    printf("\n");
+}
+
 /* A record becomes visible. Takes what the output owns. */
 static void
 output_add(struct world *world, struct world_output output)
@@ -308,9 +329,7 @@ output_add(struct world *world, struct world_output output)
                 output.partition, output.serial, log->published);
     }
     if (world->trace) {
-        printf("%" PRId64 " published partition %" PRId32 " serial %" PRIu64 " (%" PRId64
-               ", T %" PRId64 ")\n",
-                world->wall_ms, output.partition, output.serial, output.offset, output.stream_ms);
+        trace_output(world, &output);
     }
     world->outputs = memory_grow(
             world->outputs, world->output_count, &world->output_capacity, sizeof(output));

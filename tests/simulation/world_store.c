@@ -221,6 +221,23 @@ check_exec(struct instance *instance, const struct changes *changes)
     }
 }
 
+static void
+trace_exec(const struct instance *instance, const struct changes *changes)
+{
+    struct applied applied;
+    struct error error;
+    char text[128];
+
+    if (!instance->world->trace ||
+            applied_decode(changes->applied, &applied, &error) != STATUS_OK) {
+        return;
+    }
+    snprintf(text, sizeof(text),
+            "done: offset %" PRId64 ", serial %" PRIu64 ", quiet %" PRId64 ", T %" PRId64,
+            applied.offset, applied.serial, applied.quiet, applied.times.stream_ms);
+    sim_trace(instance, "exec", changes->partition, text);
+}
+
 /* Redis executes what was sent, unless `applied` has changed meanwhile. */
 static bool
 execute(struct instance *instance, const struct changes *changes)
@@ -244,7 +261,7 @@ execute(struct instance *instance, const struct changes *changes)
     state->exists = true;
     buffer_clear(&state->applied);
     buffer_put(&state->applied, changes->applied.data, changes->applied.size);
-    sim_trace(instance, "exec", changes->partition, "done");
+    trace_exec(instance, changes);
     return true;
 }
 
