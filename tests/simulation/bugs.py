@@ -12,6 +12,7 @@ import argparse
 import json
 import pathlib
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "release"
 TIMEOUT_S = 600
+MEMORY = 2 << 30  # a bug may grow without end
 
 
 def read_bugs():
@@ -83,16 +85,19 @@ def hunt(program, options):
         done = subprocess.run(
             [program, *options, "--first"],
             capture_output=True, text=True, timeout=TIMEOUT_S,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
         )
     except subprocess.TimeoutExpired:
         return None, "no end"
-    failed = re.search(r"seed (\d+) (?:failed|aborted)|(history) failed", done.stdout + done.stderr)
+    failed = re.search(r"seed (\d+) (?:failed|aborted|does)|(history) failed", done.stdout + done.stderr)
     if failed is None:
         return None, ""
     seen = re.search(r"^  (.*)$", done.stdout, re.M)
     aborted = re.search(r"Assertion `(.*?)' failed", done.stderr)
     return failed.group(1) or "pairs", (
-        seen.group(1) if seen else f"assert({aborted.group(1)})" if aborted else "crash"
+        seen.group(1) if seen
+        else f"assert({aborted.group(1)})" if aborted
+        else "a turn does not end"
     )
 
 

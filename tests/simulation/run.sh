@@ -19,6 +19,8 @@ fi
     cmake --build --preset release --target simulate
 } >/dev/null
 
+ulimit -v 4000000 # what grows without end is to fail by itself
+
 case ${1:-} in
 --*) exec build/release/tests/simulate "$@" ;;
 esac

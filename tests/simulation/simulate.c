@@ -92,15 +92,18 @@ run_seed(uint64_t seed, const struct options *options, struct config *config, st
 
 static volatile long long current_seed;
 
-/* An assertion of the service has failed: tell in which history. */
+/* An assertion of the service has failed, or a turn does not end: tell in which history. */
 static void
 on_abort(int number)
 {
     char text[64];
-    const int size = snprintf(text, sizeof(text), "seed %lld aborted\n", current_seed);
+    const int size = snprintf(text, sizeof(text), "seed %lld %s\n", current_seed,
+            number == SIGABRT ? "aborted" : "does not end");
 
-    (void)number;
     (void)!write(STDERR_FILENO, text, (size_t)size);
+    if (number != SIGABRT) {
+        _exit(1);
+    }
 }
 
 /* ---- every fault at every call --------------------------------------------------------------- */
@@ -238,6 +241,7 @@ main(int argc, char **argv)
         return 2;
     }
     signal(SIGABRT, on_abort);
+    signal(SIGVTALRM, on_abort);
     setvbuf(stdout, NULL, _IOLBF, 0);
     config = small_config();
     log_init(options.trace ? LOG_WARN : LOG_ERROR, LOG_LOGFMT);

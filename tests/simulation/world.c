@@ -77,6 +77,22 @@ others_move(struct instance *instance, int turns)
     world->depth -= 1;
 }
 
+/* Whether another instance goes on with what it has lost. */
+static bool
+has_zombie(const struct instance *instance)
+{
+    const struct world *world = instance->world;
+
+    for (int i = 0; i < world->instance_count; i++) {
+        const struct instance *other = world->instances[i];
+
+        if (other != NULL && other != instance && other->expelled) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 time_passes(struct instance *instance)
 {
@@ -101,14 +117,21 @@ time_passes(struct instance *instance)
         world_lose_writes(world, true);
         world->flip_back_ms = 0;
     }
-    if (world_chance(world, faults->lose)) {
+    /* The best moment to lose writes is when what is to be published is stored, and nothing else.
+     */
+    if (world_chance(world, world->stored_reviews ? faults->lose * 10 : faults->lose)) {
         world_lose_writes(world, world->flips);
+        if (world_chance(world, faults->decide * 50)) {
+            world->decide(world); /* so that another history may come of it */
+        }
     }
-    if (world->depth < 2 && world->instance_count > 1 && world_chance(world, faults->interleave)) {
+    world->stored_reviews = false;
+    if (world->depth < 2 && world->instance_count > 1 &&
+            world_chance(world, faults->interleave * (has_zombie(instance) ? 10 : 1))) {
         if (world_chance(world, faults->expel * 20)) {
             world_expel(world, instance->index, (int)world_random(world, 3));
         }
-        if (faults->decide > 0 && world_chance(world, 300)) {
+        if (faults->decide > 0 && world_chance(world, 500)) {
             world->decide(world);
         }
         others_move(instance, 1 + (int)world_random(world, 6));

@@ -146,6 +146,7 @@ struct world {
     struct world_log logs[WORLD_PARTITIONS_MAX];
     struct world_state states[WORLD_PARTITIONS_MAX];
     struct world_state durable[WORLD_PARTITIONS_MAX]; /* what Redis has after its next crash */
+    bool stored_reviews;                              /* by the last call */
     bool lost_writes;                                 /* Redis has lost some in this history */
     bool flips;                                       /* a replica that lags takes over */
     int64_t flip_back_ms;                             /* when; 0: not at all */

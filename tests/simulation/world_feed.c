@@ -54,9 +54,6 @@ sim_read_to_end(struct decision_feed *feed, struct decisions *decisions, struct 
     read_decisions(instance, decisions,
             instance->decisions_known +
                     (fate == FATE_DONE ? left : (size_t)world_random(world, left + 1)));
-    if (fate == FATE_DONE) {
-        memset(instance->loading, 0, sizeof(instance->loading));
-    }
     return fate_told_read(fate, STATUS_BROKER_DOWN, error);
 }
 

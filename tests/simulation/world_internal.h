@@ -29,7 +29,7 @@ struct instance {
     uint64_t process;
     int64_t lag_ms; /* of decisions that arrive by themselves */
     struct sim_partition partitions[WORLD_PARTITIONS_MAX];
-    bool loading[WORLD_PARTITIONS_MAX]; /* since it asked for the committed position */
+    bool loading[WORLD_PARTITIONS_MAX]; /* from asking for the committed position to reading on */
     struct record *records;
     size_t record_capacity;
     char metadata[WORLD_PARTITIONS_MAX][CURSOR_TEXT_SIZE];

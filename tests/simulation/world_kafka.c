@@ -135,6 +135,7 @@ sim_resume(struct source *source, int32_t partition, int64_t offset, struct erro
     }
     at->resumed = true;
     at->next = offset;
+    instance->loading[partition] = false;
     return STATUS_OK;
 }
 

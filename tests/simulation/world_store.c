@@ -258,6 +258,7 @@ execute(struct instance *instance, const struct changes *changes)
         state_change(state, &changes->changes[i]);
     }
     world->writes += 1;
+    world->stored_reviews = serials_of(changes).added != 0;
     state->exists = true;
     buffer_clear(&state->applied);
     buffer_put(&state->applied, changes->applied.data, changes->applied.size);
