@@ -15,3 +15,6 @@ target_link_libraries(bench_decode PRIVATE codec PkgConfig::AVRO)
 
 add_executable(bench_store bench/bench_store.c)
 target_link_libraries(bench_store PRIVATE consumer)
+
+add_executable(fill bench/fill.c)
+target_link_libraries(fill PRIVATE codec PkgConfig::RDKAFKA)
