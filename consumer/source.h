@@ -29,10 +29,10 @@ struct source;
 
 struct source_ops {
     /**
-     * Up to max records: returns when there are so many, or linger_ms after the first (a source may
-     * spare that when there are many), or wait_ms without any. Records are borrowed until the next
-     * poll.
-     * Errors: STATUS_BROKER_DOWN (nothing read), STATUS_AUTH, STATUS_REFUSED (topic missing, ...).
+     * Up to max records: returns when there are so many, or linger_ms after the first came (a
+     * source may spare that when there are many), or wait_ms without any. Records are borrowed
+     * until the next poll. Errors: STATUS_BROKER_DOWN (nothing read), STATUS_AUTH, STATUS_REFUSED
+     * (topic missing, ...).
      */
     enum status (*poll)(struct source *source, size_t max, int64_t wait_ms, int64_t linger_ms,
             struct batch *batch, struct error *error);

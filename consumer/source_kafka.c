@@ -20,7 +20,7 @@
 #define COMMITTED_WAIT_MS 5000 /* waits for transactions of others */
 #define REQUEST_WAIT_MS 5000
 #define LINGER_RECORDS 20000 /* in a batch: more would hardly share more slots */
-#define SEEK_WAIT_MS 2000 /* a fetcher that has just been assigned may still be starting */
+#define SEEK_WAIT_MS 2000    /* a fetcher that has just been assigned may still be starting */
 #define SEEK_RETRY_MS 10
 
 struct partition {
@@ -51,6 +51,7 @@ struct source_kafka {
     struct arena metadata;  /* of the committed positions last handed out */
     int64_t ends_asked_ms;  /* when `end` of all partitions was asked for */
     int64_t probed_ms;      /* when a broker that was down was last asked */
+    int64_t polled_ms;      /* when the last batch was complete */
     bool rebalanced;        /* a rebalance callback ran */
     bool joined;            /* the first assignment has come */
     bool closing;           /* the listener is told no more */
@@ -438,28 +439,34 @@ fetch(struct source_kafka *source, int64_t timeout_ms, size_t count)
 }
 
 /* Fill the batch: what is there at once, then the first record, then until linger is over. Nobody
- * works while more is waited for, so that a batch of LINGER_RECORDS goes as it is. */
+ * works while more is waited for, so that a batch of LINGER_RECORDS goes as it is. What is there at
+ * once has waited since some time after the last poll: while the loop was busy, linger has gone by.
+ */
 static void
 collect(struct source_kafka *source, size_t max, int64_t wait_ms, int64_t linger_ms)
 {
     const size_t enough = max < LINGER_RECORDS ? max : LINGER_RECORDS;
     int64_t until = now_ms(source) + wait_ms;
     int64_t left = 0;
+    int64_t first_ms = source->polled_ms; /* no record of the batch came before */
     bool lingers = false;
     const enum status known = source->trouble.error.status;
 
     do {
         const size_t more = source->message_count == 0 ? 1 : enough - source->message_count;
+        const bool awaits = left > 0 && source->message_count == 0;
 
         fetch(source, left, left == 0 ? max : more);
+        first_ms = awaits ? now_ms(source) : first_ms;
         if (!lingers && source->message_count > 0) {
             lingers = true;
-            until = now_ms(source) + linger_ms;
+            until = first_ms + linger_ms;
         }
         left = until - now_ms(source);
     } while (left > 0 && source->message_count < enough &&
              (source->message_count > 0 || source->trouble.error.status == STATUS_OK ||
                      source->trouble.error.status == known));
+    source->polled_ms = now_ms(source);
 }
 
 /* A broker that was reported down is asked once a second whether it is back. */
