@@ -12,10 +12,13 @@
 
 #define VIEWS_PER_TURN 500 /* owners in one pipeline, so that Redis answers others in between */
 
-/* A view costs Redis about 100 us, as much as the state of a hundred events. Who is catching up on
- * a backlog shows a few owners in turn, and the rest when it has caught up; as_of tells the age. */
+/* A view costs Redis about 50 us, as much as the state of a hundred events, and the records that
+ * come meanwhile wait. So the more there are, the fewer owners are shown in a turn: under load a
+ * few, in turn, and the rest when who is catching up has caught up; as_of tells the age. */
+#define VIEWS_PER_LOADED_TURN 100
+#define LOADED_RECORDS 1000 /* in one batch */
 #define VIEWS_PER_BUSY_TURN 20
-#define BUSY_RECORDS 10000 /* in one batch */
+#define BUSY_RECORDS 10000
 
 static void
 views_send(struct loop *loop)
@@ -45,7 +48,9 @@ views_budget(struct loop *loop)
         loop->views_count = 0;
     }
     left = loop->options.config->views.max_per_second - loop->views_count;
-    const int64_t most = loop->batch_count >= BUSY_RECORDS ? VIEWS_PER_BUSY_TURN : VIEWS_PER_TURN;
+    const int64_t most = loop->batch_count >= BUSY_RECORDS     ? VIEWS_PER_BUSY_TURN
+                         : loop->batch_count >= LOADED_RECORDS ? VIEWS_PER_LOADED_TURN
+                                                               : VIEWS_PER_TURN;
 
     return left < most ? left : most;
 }
