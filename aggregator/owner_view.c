@@ -263,3 +263,17 @@ partition_next_view(
     }
     return false;
 }
+
+void
+partition_views_lost(struct partition *partition)
+{
+    for (size_t i = 0; i < partition->owners.capacity; i++) {
+        struct owner *owner = partition->owners.cells[i].item;
+
+        if (owner != NULL && owner->view_state == VIEW_RESTING) {
+            owner->shown_minute = SLOT_NONE;
+        } else if (owner != NULL && owner->view_state == VIEW_UP_TO_DATE) {
+            view_rest(partition, owner, SLOT_NONE);
+        }
+    }
+}

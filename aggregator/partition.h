@@ -229,4 +229,7 @@ struct owner_view {
 bool partition_next_view(
         struct partition *partition, struct arena *arena, struct owner_view *view, bool *forgotten);
 
+/** Nobody knows which of the views that were handed out still stand: all owners are due again. */
+void partition_views_lost(struct partition *partition);
+
 #endif

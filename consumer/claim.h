@@ -83,6 +83,8 @@ struct claim_context {
     const struct partition_options *fold_options; /* of every partition but its number */
     struct store *store;
     struct readback *readback;
+    void (*show_review)(void *context, struct span record); /* its view, from what was published */
+    void *show_context;
     uint64_t process;    /* 64 random bits */
     uint64_t exec_count; /* EXECs of this process */
     digest_function *digest;

@@ -21,6 +21,7 @@ struct adoption {
     const char *topic;
     uint64_t first, last;
     struct position_header *headers; /* headers[serial - first]; serial 0: not found yet */
+    struct buffer *values;           /* values[serial - first]: of a review, as published */
     size_t found;
 };
 
@@ -31,7 +32,7 @@ wanted(const struct adoption *adoption)
 }
 
 static enum status
-visit_published(void *context, struct span position, struct error *error)
+visit_published(void *context, struct span position, struct span value, struct error *error)
 {
     struct adoption *adoption = context;
     struct position_header header = {0};
@@ -45,6 +46,9 @@ visit_published(void *context, struct span position, struct error *error)
             header.serial <= adoption->last &&
             adoption->headers[header.serial - adoption->first].serial == 0) {
         adoption->headers[header.serial - adoption->first] = header;
+        if (header.is_review) {
+            buffer_put(&adoption->values[header.serial - adoption->first], value.data, value.size);
+        }
         adoption->found += 1;
     } else {
         position_header_fini(&header);
@@ -123,6 +127,17 @@ adopt_all(struct adoption *adoption, struct error *error)
         partition_set_quiet(claim->fold, quiet);
     }
     return status;
+}
+
+/* Their views were lost with the state. Before the EXEC: if that fails they are shown again. */
+static void
+show_all(const struct adoption *adoption, const struct claim_context *context)
+{
+    for (size_t i = 0; i < wanted(adoption); i++) {
+        if (adoption->headers[i].is_review) {
+            context->show_review(context->show_context, buffer_span(&adoption->values[i]));
+        }
+    }
 }
 
 /* Whether a published record speaks for the same group, or gives the same verdict. */
@@ -228,6 +243,7 @@ claim_adopt(
     enum status status;
 
     adoption.headers = memory_new(wanted(&adoption), sizeof(*adoption.headers));
+    adoption.values = memory_new(wanted(&adoption), sizeof(*adoption.values));
     status = read_published(&adoption, context->readback, error);
     if (status == STATUS_OK) {
         status = keep_pending(&adoption, &kept, error);
@@ -240,11 +256,14 @@ claim_adopt(
                 "partition=%" PRId32 " from_serial=%" PRIu64 " to_serial=%" PRIu64 " kept=%zu "
                 "text=\"Redis had lost its last writes; what was published stands\"",
                 claim->partition, adoption.first, adoption.last, kept.count);
+        show_all(&adoption, context);
         status = claim_exec_adopted(claim, context, wall_ms, &kept, error);
     }
     for (size_t i = 0; i < wanted(&adoption); i++) {
         position_header_fini(&adoption.headers[i]);
+        buffer_fini(&adoption.values[i]);
     }
+    free(adoption.values);
     free(adoption.headers);
     return status;
 }

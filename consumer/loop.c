@@ -158,6 +158,9 @@ store_failed(struct loop *loop, struct claim *claim, enum status status, struct 
     if (status == STATUS_FENCED) {
         loop_reload(loop, claim, -1);
     } else {
+        for (size_t i = 0; i < loop->claim_count; i++) {
+            loop_views_lost(loop, loop->claims[i]);
+        }
         loop_reload_all(loop, -1);
     }
     return STATUS_OK;
@@ -726,6 +729,8 @@ loop_new(const struct loop_options *options)
             .fold_options = &loop->fold_options,
             .process = options->process,
             .digest = options->digest,
+            .show_review = loop_show_review,
+            .show_context = loop,
             .review_schema_id = REVIEW_SCHEMA_ID_DEFAULT,
     };
     loop->views = views_new(config->redis.prefix);

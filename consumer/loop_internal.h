@@ -68,6 +68,12 @@ enum status loop_publish(
 /** Show owners that are out of date, within views.max_per_second (loop_views.c). */
 void loop_show_owners(struct loop *loop);
 
+/** Redis may not have what it was last told to show, and the claim stays in memory: show it all. */
+void loop_views_lost(struct loop *loop, struct claim *claim);
+
+/** Show a review as it was published; context: the loop. */
+void loop_show_review(void *context, struct span record);
+
 /** Show the reviews of a claim that are pending from index first on. */
 void loop_show_reviews(struct loop *loop, const struct claim *claim, size_t first);
 

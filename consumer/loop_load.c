@@ -34,6 +34,9 @@ load_failed(struct load_round *round, struct loading *item, enum status status, 
     }
     log_warn("load", "partition=%" PRId32 " status=\"%s\" error=\"%s\"", item->claim->partition,
             status_text(status), error->text);
+    if (status == STATUS_STORE_DOWN || status == STATUS_UNKNOWN_OUTCOME) {
+        loop_views_lost(round->loop, item->claim);
+    }
     claim_reload(item->claim, loop_now(round->loop), -1);
     item->claim = NULL;
     return STATUS_OK;

@@ -8,8 +8,6 @@
 
 #include "consumer/log.h"
 
-#include <inttypes.h>
-
 #define VIEWS_PER_TURN 500 /* owners in one pipeline, so that Redis answers others in between */
 
 /* A view costs Redis about 50 us, as much as the state of a hundred events, and the records that
@@ -19,6 +17,15 @@
 #define LOADED_RECORDS 1000 /* in one batch */
 #define VIEWS_PER_BUSY_TURN 20
 #define BUSY_RECORDS 10000
+
+void
+loop_views_lost(struct loop *loop, struct claim *claim)
+{
+    views_failed(loop->views);
+    if (claim->fold != NULL) {
+        partition_views_lost(claim->fold);
+    }
+}
 
 static void
 views_send(struct loop *loop)
@@ -30,7 +37,9 @@ views_send(struct loop *loop)
     if (count != 0 &&
             loop->store->ops->write_views(loop->store, commands, count, &error) != STATUS_OK) {
         log_warn("views", "error=\"%s\"", error.text);
-        views_failed(loop->views);
+        for (size_t i = 0; i < loop->claim_count; i++) {
+            loop_views_lost(loop, loop->claims[i]);
+        }
         loop_reload_all(loop, -1);
     }
     views_clear(loop->views);
@@ -90,19 +99,33 @@ loop_show_owners(struct loop *loop)
     views_send(loop);
 }
 
+static void
+put_review(struct loop *loop, struct span record)
+{
+    struct error error = {0};
+
+    if (views_put_review(loop->views, record, &error) != STATUS_OK) {
+        log_error("views", "error=\"%s\"", error.text);
+    }
+}
+
+void
+loop_show_review(void *context, struct span record)
+{
+    struct loop *loop = context;
+
+    put_review(loop, record);
+    views_send(loop);
+}
+
 void
 loop_show_reviews(struct loop *loop, const struct claim *claim, size_t first)
 {
     for (size_t i = first; i < claim->pending.count; i++) {
         const struct claim_record *record = &claim->pending.items[i];
-        struct error error = {0};
 
-        if (record->kind != PENDING_REVIEW) {
-            continue;
-        }
-        if (views_put_review(loop->views, record->out.value, &error) != STATUS_OK) {
-            log_error("views", "partition=%" PRId32 " serial=%" PRIu64 " error=\"%s\"",
-                    claim->partition, record->serial, error.text);
+        if (record->kind == PENDING_REVIEW) {
+            put_review(loop, record->out.value);
         }
     }
     views_send(loop);

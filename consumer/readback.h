@@ -13,14 +13,15 @@ struct readback;
 
 struct readback_ops {
     /**
-     * Visit the rw-position header of every committed record of the reviews and rejected topics
-     * that has one, from from_ms (record timestamps; TIME_NULL: from their start) to their ends
+     * Visit every committed record of the reviews and rejected topics that has an rw-position
+     * header, from from_ms (record timestamps; TIME_NULL: from their start) to their ends
      * now. In the order of each partition of theirs; records of other input partitions come too.
      *
      * Errors: STATUS_BROKER_DOWN, STATUS_AUTH, and those of visit().
      */
     enum status (*read)(struct readback *readback, int64_t from_ms,
-            enum status (*visit)(void *context, struct span position, struct error *error),
+            enum status (*visit)(
+                    void *context, struct span position, struct span value, struct error *error),
             void *context, struct error *error);
 
     void (*destroy)(struct readback *readback);

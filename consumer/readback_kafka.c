@@ -1,4 +1,4 @@
-/* readback_kafka.c - the rw-position headers of the reviews and rejected topics.
+/* readback_kafka.c - the reviews and rejected topics, with their rw-position headers.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/kafka.h"
@@ -13,7 +13,8 @@ struct readback_kafka {
 };
 
 struct visitor {
-    enum status (*visit)(void *context, struct span position, struct error *error);
+    enum status (*visit)(
+            void *context, struct span position, struct span value, struct error *error);
     void *context;
 };
 
@@ -23,7 +24,8 @@ visit_record(void *context, const struct topic_record *record, struct error *err
     const struct visitor *visitor = context;
     const struct span position = topic_record_header(record, "rw-position");
 
-    return position.data == NULL ? STATUS_OK : visitor->visit(visitor->context, position, error);
+    return position.data == NULL ? STATUS_OK
+                                 : visitor->visit(visitor->context, position, record->value, error);
 }
 
 static enum status
@@ -45,7 +47,8 @@ read_topic(struct readback_kafka *readback, const char *topic, int64_t from_ms,
 
 static enum status
 readback_read(struct readback *base, int64_t from_ms,
-        enum status (*visit)(void *context, struct span position, struct error *error),
+        enum status (*visit)(
+                void *context, struct span position, struct span value, struct error *error),
         void *context, struct error *error)
 {
     struct readback_kafka *readback = (struct readback_kafka *)base;

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 
 from harness import (Bed, Server, check, equal, now_ms, outcome, rise, run, stay,
                      wait_until)
+from proxy import REQUEST, Proxy
 
 
 def closed_port():
@@ -41,6 +42,29 @@ def redis_goes_away_and_comes_back():
     bed.wait_committed()
     service.stop()
     equal([r["status"] for _, _, r in bed.reviews()], ["open"], "reviews")
+
+
+def views_that_were_lost_are_shown_again():
+    """The connection ends while views are written: they come at once, not when their owner has
+    another event or its windows move on."""
+    server = Server("redis")
+    proxy = Proxy(int((server.dir / "port").read_text()))
+    bed = Bed("viewslost", redis_url=server.address, partitions=1)
+    bed.produce_outcomes(some("ana", 100) + some("ben", 10))
+    service = bed.service("--set", f"redis.url=redis://127.0.0.1:{proxy.port}/0")
+    bed.wait_owner("ana", "24h:attempts", 100)
+    bed.wait_committed()
+
+    def cut(_, way, frame):
+        if way == REQUEST and b":view:owner:ana" in frame:
+            proxy.wanted = None
+            proxy.cut()
+        return False
+    proxy.hold(cut)
+    bed.produce_outcomes(some("ana", 50))
+    bed.wait_owner("ana", "24h:attempts", 150, timeout=20)
+    check(proxy.wanted is None, "the connection was not cut")
+    service.stop()
 
 
 def kafka_goes_away_and_comes_back():
@@ -190,6 +214,7 @@ def topics_that_are_missing_are_named_or_created():
 
 TESTS = [
     redis_goes_away_and_comes_back,
+    views_that_were_lost_are_shown_again,
     kafka_goes_away_and_comes_back,
     it_waits_for_what_is_not_there_at_start,
     passwords_are_used_and_never_shown,

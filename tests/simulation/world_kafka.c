@@ -625,7 +625,8 @@ sim_publisher_destroy(struct publisher *publisher)
 
 static enum status
 sim_read_back(struct readback *readback, int64_t from_ms,
-        enum status (*visit)(void *context, struct span position, struct error *error),
+        enum status (*visit)(
+                void *context, struct span position, struct span value, struct error *error),
         void *context, struct error *error)
 {
     struct instance *instance = INSTANCE_OF(readback, readback);
@@ -640,7 +641,7 @@ sim_read_back(struct readback *readback, int64_t from_ms,
         while (world->outputs[i].timestamp_ms >= from_ms && status == STATUS_OK &&
                 headers_next(&headers, &name, &value)) {
             if (span_equal(name, span_of("rw-position"))) {
-                status = visit(context, value, error);
+                status = visit(context, value, buffer_span(&world->outputs[i].value), error);
             }
         }
     }

@@ -531,6 +531,27 @@ test_views_are_due(void **state)
     assert_false(partition_next_view(fixture->partition, &fixture->arena, &view, &forgotten));
 }
 
+static void
+test_views_that_were_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    struct owner_view view;
+
+    event(fixture, "ana", 1, BASE);
+    partition_tick(fixture->partition, BASE + 25 * 60 * M);
+    assert_true(look(fixture, "ana", &view)); /* all zero: never due again */
+    event(fixture, "ben", 1, BASE + 25 * 60 * M);
+    assert_true(look(fixture, "ben", &view));
+    assert_false(look(fixture, "ben", &view));
+
+    partition_views_lost(fixture->partition);
+    assert_true(look(fixture, "ana", &view));
+    partition_views_lost(fixture->partition);
+    assert_true(look(fixture, "ben", &view));
+    assert_int_equal(view.totals[VIEW_24H][COUNT_ATTEMPTS], 1);
+    assert_false(look(fixture, "ben", &view));
+}
+
 /* ---- restoring ------------------------------------------------------------------------------- */
 
 static void
@@ -623,6 +644,7 @@ main(void)
             TEST(test_owner_limit),
             TEST(test_strings),
             TEST(test_views_are_due),
+            TEST(test_views_that_were_lost),
             TEST(test_restore_refuses),
             TEST(test_live_slots),
     };
