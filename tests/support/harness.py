@@ -254,7 +254,8 @@ class Bed:
         return child
 
     def producer(self, **config):
-        return Producer({"bootstrap.servers": self.kafka, "linger.ms": 20,
+        # Idempotent, so that a batch that is tried again does not come behind later ones.
+        return Producer({"bootstrap.servers": self.kafka, "linger.ms": 20, "enable.idempotence": True,
                          "queue.buffering.max.messages": 500000, **config})
 
     def produce(self, records):
