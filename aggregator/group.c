@@ -26,48 +26,6 @@ key_of(const struct span *dimensions, uint32_t bits)
     return (struct key){dimensions, bits, hash_spans(named, count)};
 }
 
-static inline uint64_t
-load64(const uint8_t *at)
-{
-    uint64_t word = 0;
-
-    memcpy(&word, at, sizeof(word));
-    return word;
-}
-
-static inline uint32_t
-load32(const uint8_t *at)
-{
-    uint32_t word = 0;
-
-    memcpy(&word, at, sizeof(word));
-    return word;
-}
-
-/* memcmp() for the short strings that dimensions are: its call costs more than the comparison.
- * Loads overlap at the end, which spares a loop over the last bytes. */
-static inline bool
-same_bytes(const uint8_t *a, const uint8_t *b, size_t size)
-{
-    uint64_t differ = 0;
-
-    if (size >= 8) {
-        const size_t last = size - 8;
-
-        for (size_t i = 0; i < last; i += 8) {
-            differ |= load64(a + i) ^ load64(b + i);
-        }
-        return (differ | (load64(a + last) ^ load64(b + last))) == 0;
-    }
-    if (size >= 4) {
-        return ((load32(a) ^ load32(b)) | (load32(a + size - 4) ^ load32(b + size - 4))) == 0;
-    }
-    for (size_t i = 0; i < size; i++) {
-        differ |= (uint64_t)(a[i] ^ b[i]);
-    }
-    return differ == 0;
-}
-
 static bool
 entry_has(const struct entry *entry, const struct key *key)
 {

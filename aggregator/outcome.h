@@ -94,7 +94,6 @@ struct outcome {
     struct span source;                        /* null if absent */
     struct span unit_metric;                   /* null if absent */
     struct span allocation_rule_id;            /* null if absent */
-    struct span source_urls[OUTCOME_URLS_MAX]; /* without user info, query and fragment */
     int64_t pricing_source_checked_at_ms;      /* TIME_NULL if absent */
     int64_t units;                             /* valid if has_units */
     int64_t input_tokens;                      /* valid if has_input_tokens */
@@ -108,7 +107,12 @@ struct outcome {
     uint8_t retry_cause;    /* enum retry_cause or SYMBOL_NULL */
     uint8_t retry_decision; /* enum retry_decision or SYMBOL_NULL */
     uint8_t usage_source;   /* enum usage_source */
+    /* Without user info, query and fragment. Those behind source_url_count are undefined. */
+    struct span source_urls[OUTCOME_URLS_MAX];
 };
+
+/* The bytes of an outcome without its source URLs. */
+#define OUTCOME_HEAD offsetof(struct outcome, source_urls)
 
 /** An outcome in which everything nullable is null and enums have their default. */
 void outcome_init(struct outcome *outcome);

@@ -326,6 +326,14 @@ prefetch_group(const struct series *series)
     prefetch(&group->evidence, sizeof(group->evidence));
 }
 
+static void
+prefetch_pointees(const struct group *group)
+{
+    prefetch(&group->owner->last_event_ms, 1);
+    __builtin_prefetch(group->evidence.unit_metric);
+    __builtin_prefetch(group->evidence.source_urls[0].data);
+}
+
 /* A million series do not fit into any cache, and each look-up waits for three or four memories
  * that are found one through the other. So they are asked for step by step, for all events of a
  * block at a time: by the time that an event is counted, its memory has come. What is found here
@@ -358,7 +366,7 @@ partition_prepare(const struct partition *partition, const struct outcome *const
         }
         for (size_t i = 0; i < size; i++) {
             if (likely[i] != NULL) {
-                prefetch(&likely[i]->group->owner->last_event_ms, 1);
+                prefetch_pointees(likely[i]->group);
             }
         }
     }

@@ -74,24 +74,6 @@ read_long(struct machine *m, const uint8_t *at, int64_t *value)
     return read_long_bytes(m, at, value);
 }
 
-static inline uint32_t
-load32(const uint8_t *at)
-{
-    uint32_t word = 0;
-
-    memcpy(&word, at, sizeof(word));
-    return word;
-}
-
-static inline uint64_t
-load64(const uint8_t *at)
-{
-    uint64_t word = 0;
-
-    memcpy(&word, at, sizeof(word));
-    return word;
-}
-
 /* Nearly all text is ASCII, and short: loads that overlap spare the loop its last few bytes, and
  * the processor a guess at how often it turns. */
 static inline bool
@@ -467,7 +449,7 @@ plan_decode(const struct plan *plan, struct span body, struct arena *arena, stru
     m.arena = arena;
     m.forbidden = 0;
     m.depth = 0;
-    m.decoded.outcome = plan->blank;
+    memcpy(&m.decoded.outcome, &plan->blank, OUTCOME_HEAD);
 
     const uint8_t *at = run(&m, plan->steps, body.data);
 
@@ -481,7 +463,8 @@ plan_decode(const struct plan *plan, struct span body, struct arena *arena, stru
         return error_set(error, STATUS_MALFORMED,
                 "%td bytes after the last field; was it written with another schema?", m.end - at);
     }
-    *outcome = m.decoded.outcome;
+    memcpy(outcome, &m.decoded.outcome,
+            OUTCOME_HEAD + m.decoded.outcome.source_url_count * sizeof(struct span));
     *forbidden = m.forbidden;
     return STATUS_OK;
 }
