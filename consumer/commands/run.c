@@ -26,6 +26,7 @@
 #define BACKOFF_MAX_MS 5000
 #define KEEP_BLOCK (32 << 20) /* bytes; the largest that glibc allows */
 #define KEEP_FREE (256 << 20) /* bytes at the end of a heap */
+#define KEEP_AHEAD (4 << 20)  /* bytes by which a heap grows; not touched before they are used */
 #define SCHEMA_SIZE_MAX ((size_t)1 << 20)
 
 /* Everything that the service is made of; all zero is nothing. */
@@ -228,6 +229,7 @@ keep_freed_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, KEEP_BLOCK);
     mallopt(M_TRIM_THRESHOLD, KEEP_FREE);
+    mallopt(M_TOP_PAD, KEEP_AHEAD);
 }
 
 int
