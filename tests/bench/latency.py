@@ -25,7 +25,7 @@ from harness import (BINARY, Bed, Server, avro, check, die_with_parent, outcome,
 
 ATTEMPTS, RETRIES = 50, 10  # review.attempts_min, review.retries_min
 TARGET_MS = 150
-SETTLE_S = 5  # before the first probe: the load has begun
+SETTLE_S = 5  # before the first round: the load has begun, and some probes have warmed the broker up
 
 
 def almost(owner):
@@ -85,13 +85,15 @@ def measure(arguments, servers, rate):
     each = arguments.seconds * arguments.probes
     rounds = [[f"probe-{number}-{probe:04}" for probe in range(each)]
               for number in range(arguments.rounds)]
+    warm = [f"probe-warm-{probe:04}" for probe in range(SETTLE_S * arguments.probes)]
     service = bed.service(*(word for pair in arguments.set for word in ("--set", pair)))
-    bed.produce_outcomes(event for names in rounds for name in names for event in almost(name))
+    bed.produce_outcomes(event for names in [warm, *rounds] for name in names
+                         for event in almost(name))
     bed.wait_committed(120)
     load = start_load(bed, rate, arguments.rounds * arguments.seconds + 2 * SETTLE_S,
                       arguments.owners)
     reader, sent = Reader(bed), {}
-    time.sleep(SETTLE_S)
+    send_probes(bed, warm, SETTLE_S)
     meter = rows.Meter([service], *servers)
     for names in rounds:
         sent.update(send_probes(bed, names, arguments.seconds))
