@@ -91,7 +91,8 @@ send_event(struct fill *fill, int32_t partition, struct span key)
     fill->written += 1;
 }
 
-/* One event of a series; one in 20 is a retry, so that no review opens. */
+/* One event of a series; one in 20 is a retry, whatever its group, so that hardly a review opens.
+ */
 static void
 put_series(struct fill *fill, size_t number, int64_t at_ms)
 {
@@ -103,7 +104,8 @@ put_series(struct fill *fill, size_t number, int64_t at_ms)
     snprintf(workload, sizeof(workload), "workload-%zu", number % GROUP_SERIES);
     fill->outcome.dimensions[DIM_OWNER] = span_of(owner);
     fill->outcome.dimensions[DIM_WORKLOAD] = span_of(workload);
-    fill->outcome.attempt_number = fill->written % 20 == 0 ? 2 : 1;
+    fill->outcome.attempt_number =
+            (fill->written * UINT64_C(0x9e3779b97f4a7c15) >> 32) % 20 == 0 ? 2 : 1;
     fill->outcome.event_time_ms = at_ms;
     send_event(fill, (int32_t)(group % (size_t)fill->partitions), span_of(owner));
 }
