@@ -22,7 +22,7 @@
 #define VALUE_SIZE 24 /* of a packed minute */
 #define ROUNDS 5
 #define BATCH_EVENTS 200000 /* of an EXEC at most, as in the service */
-#define BATCH_UPDATES 5000
+#define BATCH_UPDATES 8000
 #define GROUP_SERIES 10 /* series that share the half-hour of a group */
 #define MINUTES 8
 #define OWNERS 5000
@@ -256,8 +256,8 @@ bench_read(struct bench *bench)
     for (size_t i = 0; i < MINUTES; i++) {
         snprintf(maps[i], sizeof(maps[i]), "m:%zu", i);
         spans[i] = span_of(maps[i]);
-        for (size_t first = 0; first < SERIES; first += 4000) {
-            exec_minute(bench, changes, maps[i], first, 4000);
+        for (size_t first = 0; first < SERIES; first += 5000) {
+            exec_minute(bench, changes, maps[i], first, 5000);
         }
     }
     redis_server_ask(&bench->server, "CONFIG", "RESETSTAT");

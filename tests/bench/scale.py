@@ -7,26 +7,42 @@ SPDX-License-Identifier: Apache-2.0
 """
 import argparse
 import os
+import signal
 import sys
+import time
 
 import rows
 from harness import BINARY, Bed, Server, check, result as run_result
-from pipeline import CPU, measure_service
+from pipeline import CPU, follow, start_instances
 
+SETTLE_S = 2  # after every instance has loaded something: the group is balanced
 GROWTH = 2  # an event of 1,000,000 owners may cost so many times what one of 10,000 does
 
 
-def measure(arguments, servers, partitions, instances, owners):
-    """The median of the rounds for each number of instances, over one topic."""
-    bed = Bed(f"scale-{partitions}-{owners}", redis_url=servers[0].address,
+def measure_once(arguments, servers, partitions, instances, owners):
+    """The instances share the partitions first; then they stand still until there is a backlog."""
+    bed = Bed(f"scale-{partitions}-{instances}", redis_url=servers[0].address,
               bootstrap=servers[1].address, partitions=partitions)
+    services = start_instances(bed, 0, instances)
+    for service in services:
+        service.wait_log(" at=load ", 60)
+    time.sleep(SETTLE_S)
+    for service in services:
+        service.process.send_signal(signal.SIGSTOP)
     rows.backlog(bed, arguments.events, owners, arguments.span)
-    taken = {count: [] for count in instances}
-    for number in range(arguments.rounds):
-        for count in instances:
-            taken[count].append(measure_service(bed, servers, arguments.events, number, count))
-    return {count: {field: rows.median(each, field) for field in each[0]}
-            for count, each in taken.items()}
+    for service in services:
+        service.process.send_signal(signal.SIGCONT)
+    return follow(bed, servers, services, arguments.events)
+
+
+def measure(arguments, servers, cases):
+    """The median of the rounds of each case, taken in turns."""
+    taken = {case: [] for case in cases}
+    for _ in range(arguments.rounds):
+        for case in cases:
+            taken[case].append(measure_once(arguments, servers, *case))
+    return {case: {field: rows.median(each, field) for field in each[0]}
+            for case, each in taken.items()}
 
 
 def add_rows(what, one):
@@ -50,14 +66,14 @@ def main():
     arguments = parser.parse_args()
     check(os.access(BINARY, os.X_OK), f"no binary at {BINARY}")
     servers, costs = (Server("redis"), Server("kafka")), {}
-    for partitions in arguments.partitions:
-        instances = [count for count in arguments.partitions if count <= partitions]
-        print(f"# scale: {partitions} partitions, instances {instances}", file=sys.stderr)
-        for count, one in measure(arguments, servers, partitions, instances, 10_000).items():
-            add_rows(f"{partitions} partitions, {count} instances", one)
-    for owners in arguments.owners:
-        print(f"# scale: {owners:,} owners", file=sys.stderr)
-        one = measure(arguments, servers, 4, [1], owners)[1]
+    cases = [(partitions, instances, 10_000) for partitions in arguments.partitions
+             for instances in arguments.partitions if instances <= partitions]
+    print(f"# scale: {len(cases)} cases of partitions and instances", file=sys.stderr)
+    for (partitions, instances, _), one in measure(arguments, servers, cases).items():
+        add_rows(f"{partitions} partitions, {instances} instances", one)
+    print(f"# scale: owners {arguments.owners}", file=sys.stderr)
+    grown = measure(arguments, servers, [(4, 1, owners) for owners in arguments.owners])
+    for (_, _, owners), one in grown.items():
         costs[owners] = add_rows(f"4 partitions, {owners:,} owners", one)
     if {10_000, 1_000_000} <= costs.keys():
         times = costs[1_000_000] / costs[10_000]
