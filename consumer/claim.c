@@ -6,7 +6,6 @@
 #include "codec/decoder.h"
 #include "codec/review_codec.h"
 #include "consumer/decimal.h"
-#include "consumer/position.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -125,7 +124,8 @@ claim_reject(struct claim *claim, const struct claim_context *context, const str
     const bool is_verdict = reason == STATUS_UNKNOWN_SCHEMA;
     struct claim_records *records = is_verdict ? &claim->verdicts : &claim->rejected;
     const uint64_t serial = is_verdict ? claim->applied.serial + claim->verdicts.count + 1 : 0;
-    const struct rejection rejection = {reason, detail, context->topic, record, schema_id, serial};
+    const struct rejection rejection = {
+            reason, detail, &context->origin, record, schema_id, serial};
     struct claim_record rejected = {
             .serial = serial,
             .kind = PENDING_REJECTED,
@@ -338,7 +338,7 @@ pending_add(struct claim *claim, struct claim_context *context, struct applied *
         buffer_clear(&value);
         buffer_clear(&headers);
         review_encode(&publication->packet, context->review_schema_id, &value);
-        review_headers(&headers, publication, context->topic, claim->partition, record.serial,
+        review_headers(&headers, publication, &context->origin, claim->partition, record.serial,
                 applied->offset, applied->times.stream_ms, context->digest);
         record_own(&record, publication->dimensions[DIM_OWNER], buffer_span(&value),
                 buffer_span(&headers));

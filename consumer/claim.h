@@ -10,6 +10,7 @@
 
 #include "aggregator/partition.h"
 #include "codec/state.h"
+#include "consumer/position.h"
 #include "consumer/publisher.h"
 #include "consumer/readback.h"
 #include "consumer/source.h"
@@ -79,7 +80,7 @@ struct claim {
 
 /* What all claims of an instance share. Borrowed. */
 struct claim_context {
-    const char *topic;
+    struct position_origin origin;                /* the topic that is read, and the group */
     const struct partition_options *fold_options; /* of every partition but its number */
     struct store *store;
     struct readback *readback;

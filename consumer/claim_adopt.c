@@ -8,7 +8,6 @@
 #include "codec/decoder.h"
 #include "consumer/claim.h"
 #include "consumer/log.h"
-#include "consumer/position.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,7 +17,7 @@
 /* The published records with serials first..last, as they are found. */
 struct adoption {
     struct claim *claim;
-    const char *topic;
+    const struct position_origin *origin;
     uint64_t first, last;
     struct position_header *headers; /* headers[serial - first]; serial 0: not found yet */
     struct buffer *values;           /* values[serial - first]: of a review, as published */
@@ -37,7 +36,7 @@ visit_published(void *context, struct span position, struct span value, struct e
     struct adoption *adoption = context;
     struct position_header header = {0};
     bool ours = false;
-    const enum status status = position_parse(position, adoption->topic, &header, &ours, error);
+    const enum status status = position_parse(position, adoption->origin, &header, &ours, error);
 
     if (status != STATUS_OK || !ours) {
         return status;
@@ -160,14 +159,14 @@ is_superseded(const struct adoption *adoption, const struct position_header *pen
 /* The headers of a pending record, with another serial in its rw-position. */
 static void
 renumber(const struct claim_record *record, const struct position_header *position,
-        const char *topic, struct buffer *headers)
+        const struct position_origin *origin, struct buffer *headers)
 {
     struct reader reader = reader_of(record->out.headers);
     struct span name, value;
 
     while (headers_next(&reader, &name, &value)) {
         if (span_equal(name, span_of("rw-position"))) {
-            position_put(headers, topic, position);
+            position_put(headers, origin, position);
         } else {
             char text[64] = {0};
 
@@ -178,8 +177,8 @@ renumber(const struct claim_record *record, const struct position_header *positi
 }
 
 static enum status
-position_of(const struct claim_record *record, const char *topic, struct position_header *position,
-        struct error *error)
+position_of(const struct claim_record *record, const struct position_origin *origin,
+        struct position_header *position, struct error *error)
 {
     struct reader reader = reader_of(record->out.headers);
     struct span name, value;
@@ -187,7 +186,7 @@ position_of(const struct claim_record *record, const char *topic, struct positio
 
     while (headers_next(&reader, &name, &value)) {
         if (span_equal(name, span_of("rw-position"))) {
-            const enum status status = position_parse(value, topic, position, &ours, error);
+            const enum status status = position_parse(value, origin, position, &ours, error);
 
             if (status != STATUS_OK || ours) {
                 return status;
@@ -207,7 +206,7 @@ keep_pending(const struct adoption *adoption, struct claim_records *kept, struct
     for (size_t i = 0; i < claim->pending.count; i++) {
         const struct claim_record *record = &claim->pending.items[i];
         struct position_header position = {0};
-        const enum status status = position_of(record, adoption->topic, &position, error);
+        const enum status status = position_of(record, adoption->origin, &position, error);
 
         if (status != STATUS_OK) {
             return status;
@@ -217,7 +216,7 @@ keep_pending(const struct adoption *adoption, struct claim_records *kept, struct
             struct buffer headers = {0};
 
             copy.serial = position.serial = claim->cursor.serial + kept->count + 1;
-            renumber(record, &position, adoption->topic, &headers);
+            renumber(record, &position, adoption->origin, &headers);
             record_own(&copy, record->out.key, record->out.value, buffer_span(&headers));
             records_add(kept, copy);
             buffer_fini(&headers);
@@ -235,7 +234,7 @@ claim_adopt(
             claim->pending.count != 0 ? &claim->pending.items[0] : NULL;
     struct adoption adoption = {
             .claim = claim,
-            .topic = context->topic,
+            .origin = &context->origin,
             .first = (pending != NULL ? pending->serial : claim->applied.serial + 1),
             .last = claim->cursor.serial,
     };

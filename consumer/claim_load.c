@@ -221,7 +221,7 @@ compare_without_state(struct claim *claim, const struct claim_context *context,
                 "partition %" PRId32 ": Redis holds no state, but the group has committed offset "
                 "%" PRId64 " of %s: this is another Redis, or it was emptied. Point redis.url at "
                 "the right one, or " START_AFRESH,
-                claim->partition, position->offset, context->topic);
+                claim->partition, position->offset, context->origin.topic);
     }
     claim->committed = position->offset >= 0 ? position->offset : low;
     claim->cursor = (struct cursor){.fresh = true};
@@ -269,20 +269,20 @@ compare_with_state(struct claim *claim, const struct claim_context *context,
                 "partition %" PRId32 ": Redis holds state up to offset %" PRId64
                 ", but the group has no committed offset for %s: it expired or was "
                 "deleted: " START_AFRESH,
-                claim->partition, claim->applied.offset, context->topic);
+                claim->partition, claim->applied.offset, context->origin.topic);
     }
     if (from < low) {
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": the next record to read is %" PRId64
                 ", but %s begins at %" PRId64
                 ": retention was shorter than the pause: " START_AFRESH,
-                claim->partition, from, context->topic, low);
+                claim->partition, from, context->origin.topic, low);
     }
     if (high < claim->applied.offset) {
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": the state has counted up to offset %" PRId64
                 ", but %s ends at %" PRId64 ": the topic was made anew: " START_AFRESH,
-                claim->partition, claim->applied.offset, context->topic, high);
+                claim->partition, claim->applied.offset, context->origin.topic, high);
     }
     return compare_cursor(claim, error);
 }
@@ -301,7 +301,7 @@ claim_compare(struct claim *claim, struct claim_context *context, const struct p
                     "partition %" PRId32 ": the committed offset %" PRId64
                     " of %s was not written by retrywatch (no cursor in its metadata): use a "
                     "`group` of its own",
-                    claim->partition, position->offset, context->topic);
+                    claim->partition, position->offset, context->origin.topic);
         }
     }
 

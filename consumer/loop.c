@@ -725,7 +725,7 @@ loop_new(const struct loop_options *options)
             .digest = options->digest,
     };
     loop->context = (struct claim_context){
-            .topic = config->topics.outcomes,
+            .origin = {config->topics.outcomes, config->group},
             .fold_options = &loop->fold_options,
             .process = options->process,
             .digest = options->digest,

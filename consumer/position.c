@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #define DIGEST_SIZE 32
 
 static void
@@ -54,12 +57,20 @@ put_time_header(struct buffer *headers, const char *name, int64_t time_ms)
     put_text_header(headers, name, text);
 }
 
+/* The last word tells the group, whatever its name is made of. */
+static void
+put_group(struct buffer *text, const char *group)
+{
+    buffer_printf(text, " %016" PRIx64, (uint64_t)XXH3_64bits(group, strlen(group)));
+}
+
 void
-position_put(struct buffer *headers, const char *topic, const struct position_header *header)
+position_put(struct buffer *headers, const struct position_origin *origin,
+        const struct position_header *header)
 {
     struct buffer text = {0};
 
-    buffer_printf(&text, "%s %" PRId32 " %" PRIu64 " %" PRId64, topic, header->partition,
+    buffer_printf(&text, "%s %" PRId32 " %" PRIu64 " %" PRId64, origin->topic, header->partition,
             header->serial, header->offset);
     if (header->is_review) {
         buffer_printf(&text, " %" PRId64 " ", header->stream_ms);
@@ -67,6 +78,7 @@ position_put(struct buffer *headers, const char *topic, const struct position_he
         buffer_put_byte(&text, ' ');
         put_hex(&text, buffer_span(&header->review));
     }
+    put_group(&text, origin->group);
     headers_put(headers, "rw-position", buffer_span(&text));
     buffer_fini(&text);
 }
@@ -132,16 +144,33 @@ parse_hex(struct span word, struct buffer *bytes)
     return true;
 }
 
+/* Whether it begins with the topic and ends with the group; *rest is what lies between. */
+static bool
+is_of(struct span text, const struct position_origin *origin, struct span *rest)
+{
+    struct buffer group = {0};
+    bool same;
+
+    *rest = text;
+    same = span_equal(next_word(rest), span_of(origin->topic));
+    put_group(&group, origin->group);
+    same = same && rest->size >= group.size &&
+           memcmp(rest->data + rest->size - group.size, group.data, group.size) == 0;
+    rest->size -= same ? group.size : 0;
+    buffer_fini(&group);
+    return same;
+}
+
 enum status
-position_parse(struct span text, const char *topic, struct position_header *header, bool *ours,
-        struct error *error)
+position_parse(struct span text, const struct position_origin *origin,
+        struct position_header *header, bool *ours, struct error *error)
 {
     struct position_header parsed = {0};
-    struct span rest = text;
+    struct span rest;
     int64_t partition = 0;
     int64_t serial = 0;
 
-    *ours = span_equal(next_word(&rest), span_of(topic));
+    *ours = is_of(text, origin, &rest);
     if (!*ours) {
         return STATUS_OK;
     }
@@ -169,9 +198,9 @@ position_parse(struct span text, const char *topic, struct position_header *head
 }
 
 void
-review_headers(struct buffer *headers, const struct publication *publication, const char *topic,
-        int32_t partition, uint64_t serial, int64_t offset, int64_t stream_ms,
-        digest_function *digest)
+review_headers(struct buffer *headers, const struct publication *publication,
+        const struct position_origin *origin, int32_t partition, uint64_t serial, int64_t offset,
+        int64_t stream_ms, digest_function *digest)
 {
     const struct packet *packet = &publication->packet;
     char id[33];
@@ -188,7 +217,7 @@ review_headers(struct buffer *headers, const struct publication *publication, co
 
     review_event_id(packet, digest, id);
     snprintf(type, sizeof(type), "dev.retrywatch.review.%s", review_status_names[packet->status]);
-    buffer_printf(&source, "/retrywatch/%s/%" PRId32, topic, partition);
+    buffer_printf(&source, "/retrywatch/%s/%" PRId32, origin->topic, partition);
 
     put_text_header(headers, "ce_specversion", "1.0");
     put_text_header(headers, "ce_id", id);
@@ -198,7 +227,7 @@ review_headers(struct buffer *headers, const struct publication *publication, co
     evidence_init(&none);
     dimensions_encode(publication->dimensions, &position.dimensions);
     review_state_encode(&publication->review, &none, &position.review);
-    position_put(headers, topic, &position);
+    position_put(headers, origin, &position);
     position_header_fini(&position);
     buffer_fini(&source);
 }
@@ -216,7 +245,7 @@ rejection_headers(
 
     put_text_header(headers, "reason", status_text(rejection->reason));
     put_text_header(headers, "detail", rejection->detail);
-    put_text_header(headers, "topic", rejection->topic);
+    put_text_header(headers, "topic", rejection->origin->topic);
     put_number_header(headers, "partition", record->partition);
     put_number_header(headers, "offset", record->offset);
     put_number_header(headers, "size", (int64_t)record->value.size);
@@ -231,7 +260,7 @@ rejection_headers(
                 .offset = record->offset,
         };
 
-        position_put(headers, rejection->topic, &position);
+        position_put(headers, rejection->origin, &position);
     }
     buffer_fini(&text);
 }
