@@ -134,6 +134,9 @@ claim_reject(struct claim *claim, const struct claim_context *context, const str
     };
     struct buffer headers = {0};
 
+    if (context->rebuild == REBUILD_COUNTERS || (context->rebuild != REBUILD_NONE && !is_verdict)) {
+        return; /* rejected long ago, or to be rejected by the service */
+    }
     rejection_headers(&headers, &rejection, context->digest);
     record_own(&rejected, SPAN_NULL, SPAN_NULL, buffer_span(&headers));
     records_add(records, rejected);
@@ -279,13 +282,13 @@ list_pending(struct change_list *list, const struct claim_records *records, size
 }
 
 /* Remove from Redis what Kafka is known to hold. Returns how many of the first pending those are.
- */
+ * What is to be adopted may be pending as another history: it is taken over as a whole. */
 static size_t
 list_prune(struct change_list *list, const struct claim *claim)
 {
     size_t count = 0;
 
-    while (count < claim->pending.count &&
+    while (count < claim->pending.count && !claim->adopts &&
             claim->pending.items[count].serial <= claim->cursor.serial) {
         list_add(list, CHANGE_DELETE, span_of("pending"))->field =
                 list_number(list, claim->pending.items[count].serial);
@@ -395,7 +398,8 @@ bool
 claim_is_dirty(struct claim *claim)
 {
     if (claim->next > claim->applied.offset || claim->verdicts.count != 0 ||
-            (claim->pending.count != 0 && claim->pending.items[0].serial <= claim->cursor.serial)) {
+            (claim->pending.count != 0 && !claim->adopts &&
+                    claim->pending.items[0].serial <= claim->cursor.serial)) {
         return true;
     }
 
@@ -535,8 +539,7 @@ claim_exec_token(
 
     exec->applied.token = next_token(context);
     exec->applied.wall_ms = wall_ms;
-    /* What is to be adopted may be pending as another history: it is taken over as a whole. */
-    exec->pruned = claim->adopts ? 0 : list_prune(&exec->list, claim);
+    exec->pruned = list_prune(&exec->list, claim);
 
     const enum status status = exec_begin(claim, context, exec, error);
 
@@ -583,6 +586,7 @@ claim_exec_adopted(struct claim *claim, struct claim_context *context, int64_t w
         partition_settle(claim->fold);
         records_fini(&claim->pending);
         claim->pending = *kept; /* the claim owns them now */
+        claim->adopts = false;
         *kept = (struct claim_records){0};
     }
     records_fini(kept);

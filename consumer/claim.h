@@ -16,8 +16,16 @@
 #include "consumer/source.h"
 #include "consumer/store.h"
 
-/* The way out of what cannot be continued (docs/delivery.md). */
+/* The ways out of what cannot be continued (docs/delivery.md). */
+#define COUNT_ANEW "`retrywatch rebuild` counts the topic anew, and keeps what was published"
 #define START_AFRESH "use another `group` and redis.prefix to start afresh"
+
+/* A rebuild counts the log once more, into a namespace of its own (docs/delivery.md). */
+enum rebuild_step {
+    REBUILD_NONE,     /* the service */
+    REBUILD_COUNTERS, /* up to the committed offset: count, evaluate nothing, adopt nothing yet */
+    REBUILD_REVIEWS   /* adopt what was published, and go on from there; still publish nothing */
+};
 
 enum claim_state {
     CLAIM_LOADING, /* paused: memory is not, or may not be, what is stored */
@@ -66,7 +74,8 @@ struct claim {
     struct exec *exec;                /* begun and not ended; NULL: none */
     struct exec *spare;               /* the memory of the one before; NULL: none */
     bool adopts;                      /* Redis has lost what is published: to be read back */
-    int64_t *passed; /* offsets of verdicts published before Redis lost them; not judged again */
+    size_t lost_count; /* of what was published, no longer there to be read back (rebuild) */
+    int64_t *passed;   /* offsets of verdicts published before Redis lost them; not judged again */
     size_t passed_count, passed_capacity;
     int64_t next;              /* the next record to look at; below applied.offset after a load */
     const struct record *last; /* the last record counted since the EXEC, until the batch ends */
@@ -86,6 +95,7 @@ struct claim_context {
     struct readback *readback;
     void (*show_review)(void *context, struct span record); /* its view, from what was published */
     void *show_context;
+    enum rebuild_step rebuild;
     uint64_t process;    /* 64 random bits */
     uint64_t exec_count; /* EXECs of this process */
     digest_function *digest;
@@ -97,6 +107,15 @@ void claim_destroy(struct claim *claim);
 
 /** Forget what is not stored, and load again after ms (or the claim's own backoff, if -1). */
 void claim_reload(struct claim *claim, int64_t now_ms, int64_t ms);
+
+/**
+ * Read what is stored of a partition, without claiming it: for looking only. claim->stored tells
+ * whether there is anything; then claim->fold is what is stored.
+ *
+ * Errors: as store; STATUS_REFUSED for state that cannot be read.
+ */
+enum status claim_look(
+        struct claim *claim, struct claim_context *context, struct error *error) MUST_CHECK;
 
 /**
  * A record that is not counted. A pure function of the record waits for the next transaction; a
@@ -171,10 +190,18 @@ enum status claim_take(struct claim *claim, struct claim_context *context, int64
 
 /**
  * Redis has lost its last writes: take over from the output topics what was published since, after
- * claim_take(). Errors: as readback and store; STATUS_REFUSED when the topics have lost it, too.
+ * claim_take(). Errors: as readback and store; STATUS_REFUSED when the topics have lost it, too
+ * (but for a rebuild, which goes on without: claim->lost_count).
  */
 enum status claim_adopt(struct claim *claim, struct claim_context *context, int64_t wall_ms,
         struct error *error) MUST_CHECK;
+
+/**
+ * A rebuild counts, before it adopts: records whose verdict is published are not judged again.
+ * Errors: as readback.
+ */
+enum status claim_skip_verdicts(
+        struct claim *claim, struct claim_context *context, struct error *error) MUST_CHECK;
 
 /** The offset to read from: the one before `applied`, to check it, or the committed one if lower.
  */

@@ -57,7 +57,8 @@ visit_published(void *context, struct span position, struct span value, struct e
 
 /* Since shortly before Redis knew for the last time, and if that is too late, all there is. */
 static enum status
-read_published(struct adoption *adoption, struct readback *readback, struct error *error)
+read_published(
+        struct adoption *adoption, struct readback *readback, bool rebuilds, struct error *error)
 {
     const int64_t from_ms = adoption->claim->applied.wall_ms - CLOCKS_APART_MS;
     enum status status = readback->ops->read(readback, from_ms, visit_published, adoption, error);
@@ -65,13 +66,26 @@ read_published(struct adoption *adoption, struct readback *readback, struct erro
     if (status == STATUS_OK && adoption->found < wanted(adoption)) {
         status = readback->ops->read(readback, TIME_NULL, visit_published, adoption, error);
     }
-    if (status == STATUS_OK && adoption->found < wanted(adoption)) {
+    adoption->claim->lost_count = wanted(adoption) - adoption->found;
+    if (status == STATUS_OK && adoption->found < wanted(adoption) && !rebuilds) {
         status = error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": Redis has lost its last writes, and of the %zu records "
-                "published since, %zu are no longer in the output topics: " START_AFRESH,
+                "published since, %zu are no longer in the output topics: " COUNT_ANEW,
                 adoption->claim->partition, wanted(adoption), wanted(adoption) - adoption->found);
     }
     return status;
+}
+
+/* Reviews that were grouped in another way stay as they are: there is no such group any more. */
+static bool
+is_group(const struct span dimensions[DIM_COUNT], uint32_t group_by)
+{
+    bool same = true;
+
+    for (size_t i = 0; i < DIM_COUNT; i++) {
+        same = same && (dimensions[i].size != 0) == ((group_by >> i & 1) != 0);
+    }
+    return same;
 }
 
 static enum status
@@ -82,6 +96,10 @@ adopt_review(struct claim *claim, const struct position_header *header, struct e
     struct evidence evidence;
     enum status status = dimensions_decode(buffer_span(&header->dimensions), dimensions, error);
 
+    if (status == STATUS_OK && !is_group(dimensions, claim->options.group_by)) {
+        partition_adopt_time(claim->fold, header->stream_ms);
+        return STATUS_OK;
+    }
     if (status == STATUS_OK) {
         status = review_state_decode(buffer_span(&header->review), &review, &evidence, error);
     }
@@ -115,6 +133,9 @@ adopt_all(struct adoption *adoption, struct error *error)
     for (size_t i = 0; i < wanted(adoption) && status == STATUS_OK; i++) {
         const struct position_header *header = &adoption->headers[i];
 
+        if (header->serial == 0) {
+            continue; /* lost */
+        }
         if (header->is_review) {
             status = adopt_review(claim, header, error);
             quiet = header->offset - 1 > quiet ? header->offset - 1 : quiet;
@@ -146,7 +167,7 @@ is_superseded(const struct adoption *adoption, const struct position_header *pen
     for (size_t i = 0; i < wanted(adoption); i++) {
         const struct position_header *header = &adoption->headers[i];
 
-        if (header->is_review == pending->is_review &&
+        if (header->serial != 0 && header->is_review == pending->is_review &&
                 (pending->is_review ? span_equal(buffer_span(&header->dimensions),
                                               buffer_span(&pending->dimensions))
                                     : header->offset == pending->offset)) {
@@ -194,7 +215,7 @@ position_of(const struct claim_record *record, const struct position_origin *ori
         }
     }
     return error_set(error, STATUS_REFUSED,
-            "pending serial %" PRIu64 " has no position: " START_AFRESH, record->serial);
+            "pending serial %" PRIu64 " has no position: " COUNT_ANEW, record->serial);
 }
 
 /* What is pending and was never published goes on, with serials above the cursor. */
@@ -243,7 +264,7 @@ claim_adopt(
 
     adoption.headers = memory_new(wanted(&adoption), sizeof(*adoption.headers));
     adoption.values = memory_new(wanted(&adoption), sizeof(*adoption.values));
-    status = read_published(&adoption, context->readback, error);
+    status = read_published(&adoption, context->readback, context->rebuild != REBUILD_NONE, error);
     if (status == STATUS_OK) {
         status = keep_pending(&adoption, &kept, error);
     }
@@ -253,8 +274,10 @@ claim_adopt(
     if (status == STATUS_OK) {
         log_warn("adopt",
                 "partition=%" PRId32 " from_serial=%" PRIu64 " to_serial=%" PRIu64 " kept=%zu "
-                "text=\"Redis had lost its last writes; what was published stands\"",
-                claim->partition, adoption.first, adoption.last, kept.count);
+                "lost=%zu text=\"%s; what was published stands\"",
+                claim->partition, adoption.first, adoption.last, kept.count, claim->lost_count,
+                context->rebuild != REBUILD_NONE ? "counted anew"
+                                                 : "Redis had lost its last writes");
         show_all(&adoption, context);
         status = claim_exec_adopted(claim, context, wall_ms, &kept, error);
     }
@@ -265,4 +288,39 @@ claim_adopt(
     free(adoption.values);
     free(adoption.headers);
     return status;
+}
+
+/* ---- counting anew ----------------------------------------------------------------------------
+ */
+
+struct verdicts {
+    struct claim *claim;
+    const struct position_origin *origin;
+};
+
+static enum status
+visit_verdict(void *context, struct span position, struct span value, struct error *error)
+{
+    const struct verdicts *verdicts = context;
+    struct position_header header = {0};
+    bool ours = false;
+    const enum status status = position_parse(position, verdicts->origin, &header, &ours, error);
+
+    (void)value;
+    if (status == STATUS_OK && ours) {
+        if (!header.is_review && header.partition == verdicts->claim->partition) {
+            adopt_verdict(verdicts->claim, &header);
+        }
+        position_header_fini(&header);
+    }
+    return status;
+}
+
+enum status
+claim_skip_verdicts(struct claim *claim, struct claim_context *context, struct error *error)
+{
+    struct verdicts verdicts = {claim, &context->origin};
+
+    return context->readback->ops->read(
+            context->readback, TIME_NULL, visit_verdict, &verdicts, error);
 }

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define QUIET_ALL INT64_MAX /* until a rebuild has counted what is judged */
+
 static bool
 token_equal(struct token a, struct token b)
 {
@@ -35,6 +37,18 @@ check_still_ours(const struct claim *claim, struct store *store, struct error *e
     return status;
 }
 
+/* State that cannot be read says what is wrong with it, not what to do. */
+static void
+add_way_out(const struct claim *claim, struct error *error)
+{
+    const struct error cause = *error;
+
+    if (strchr(cause.text, '`') == NULL) {
+        error_set(error, cause.status, "partition %" PRId32 ": %.300s: " COUNT_ANEW,
+                claim->partition, cause.text);
+    }
+}
+
 /* Several reads make no consistent picture while somebody else still writes. So nothing is refused
  * before `applied` was seen not to have changed since. */
 static enum status
@@ -45,6 +59,7 @@ refuse_if_still_ours(
     const enum status status = check_still_ours(claim, store, &newer);
 
     if (status == STATUS_OK) {
+        add_way_out(claim, error);
         return refused;
     }
     *error = newer;
@@ -137,7 +152,7 @@ check_pending(const struct claim *claim, struct error *error)
         if (claim->pending.items[i].serial != claim->applied.serial - (count - 1 - i)) {
             return error_set(error, STATUS_REFUSED,
                     "partition %" PRId32 ": pending reviews in Redis have a gap before serial "
-                    "%" PRIu64 ": somebody else changed the state: " START_AFRESH,
+                    "%" PRIu64 ": somebody else changed the state: " COUNT_ANEW,
                     claim->partition, claim->pending.items[i].serial);
         }
     }
@@ -151,6 +166,7 @@ read_stored(struct claim *claim, struct store *store, struct error *error)
     const struct span passed = span_of("passed");
 
     claim->adopts = false;
+    claim->lost_count = 0;
     claim->passed_count = 0;
     records_clear(&claim->pending);
     records_clear(&claim->verdicts);
@@ -220,13 +236,37 @@ compare_without_state(struct claim *claim, const struct claim_context *context,
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": Redis holds no state, but the group has committed offset "
                 "%" PRId64 " of %s: this is another Redis, or it was emptied. Point redis.url at "
-                "the right one, or " START_AFRESH,
+                "the right one; else " COUNT_ANEW,
                 claim->partition, position->offset, context->origin.topic);
     }
     claim->committed = position->offset >= 0 ? position->offset : low;
     claim->cursor = (struct cursor){.fresh = true};
     claim->applied = (struct applied){
             .offset = claim->committed,
+            .quiet = -1,
+            .last_record_ms = TIME_NULL,
+            .times = {TIME_NULL, TIME_NULL, TIME_NULL},
+    };
+    return STATUS_OK;
+}
+
+/* A rebuild begins with the oldest record that is still there. What was committed before that is
+ * judged, and gone. */
+static enum status
+compare_for_rebuild(struct claim *claim, const struct claim_context *context,
+        const struct position *position, int64_t low, int64_t high, struct error *error)
+{
+    if (position->offset > high) {
+        return error_set(error, STATUS_REFUSED,
+                "partition %" PRId32 ": the group has committed offset %" PRId64
+                ", but %s ends at %" PRId64 ": the topic was made anew: " START_AFRESH,
+                claim->partition, position->offset, context->origin.topic, high);
+    }
+    claim->committed = position->offset > low ? position->offset : low;
+    claim->cursor.fresh = claim->cursor.fresh || position->offset < 0;
+    claim->adopts = claim->cursor.serial > 0;
+    claim->applied = (struct applied){
+            .offset = low,
             .quiet = -1,
             .last_record_ms = TIME_NULL,
             .times = {TIME_NULL, TIME_NULL, TIME_NULL},
@@ -245,7 +285,7 @@ compare_cursor(struct claim *claim, struct error *error)
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": the committed position is of serial %" PRIu64
                 ", Redis has already forgotten up to %" PRIu64
-                ": the group's offsets were reset to an older place: " START_AFRESH,
+                ": the group's offsets were reset to an older place: " COUNT_ANEW,
                 claim->partition, cursor->serial, known);
     }
     /* Kafka holds more than Redis, or another history than Redis: Redis has lost its last writes.
@@ -268,14 +308,13 @@ compare_with_state(struct claim *claim, const struct claim_context *context,
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": Redis holds state up to offset %" PRId64
                 ", but the group has no committed offset for %s: it expired or was "
-                "deleted: " START_AFRESH,
+                "deleted: " COUNT_ANEW,
                 claim->partition, claim->applied.offset, context->origin.topic);
     }
     if (from < low) {
         return error_set(error, STATUS_REFUSED,
                 "partition %" PRId32 ": the next record to read is %" PRId64
-                ", but %s begins at %" PRId64
-                ": retention was shorter than the pause: " START_AFRESH,
+                ", but %s begins at %" PRId64 ": retention was shorter than the pause: " COUNT_ANEW,
                 claim->partition, from, context->origin.topic, low);
     }
     if (high < claim->applied.offset) {
@@ -285,6 +324,16 @@ compare_with_state(struct claim *claim, const struct claim_context *context,
                 claim->partition, claim->applied.offset, context->origin.topic, high);
     }
     return compare_cursor(claim, error);
+}
+
+/* What a rebuild counts first is judged, all of it; what comes then is not. */
+static void
+set_quiet(struct claim *claim, int64_t quiet)
+{
+    claim->applied.quiet = quiet;
+    if (claim->fold != NULL) {
+        partition_set_quiet(claim->fold, quiet);
+    }
 }
 
 enum status
@@ -307,8 +356,15 @@ claim_compare(struct claim *claim, struct claim_context *context, const struct p
 
     const enum status status =
             claim->stored ? compare_with_state(claim, context, position, low, high, error)
-                          : compare_without_state(claim, context, position, low, error);
+            : context->rebuild != REBUILD_NONE
+                    ? compare_for_rebuild(claim, context, position, low, high, error)
+                    : compare_without_state(claim, context, position, low, error);
 
+    if (status == STATUS_OK && context->rebuild == REBUILD_COUNTERS) {
+        set_quiet(claim, QUIET_ALL);
+    } else if (status == STATUS_OK && claim->applied.quiet == QUIET_ALL) {
+        set_quiet(claim, -1);
+    }
     return status == STATUS_REFUSED ? refuse_if_still_ours(claim, context->store, status, error)
                                     : status;
 }
@@ -471,7 +527,7 @@ read_state(struct claim *claim, struct store *store, struct error *error)
 
 /* Memory from what is stored. */
 static enum status
-rebuild_fold(struct claim *claim, struct claim_context *context, struct error *error)
+restore_fold(struct claim *claim, struct claim_context *context, struct error *error)
 {
     claim->options = *context->fold_options;
     claim->options.partition = claim->partition;
@@ -497,7 +553,7 @@ claim_take(struct claim *claim, struct claim_context *context, int64_t wall_ms, 
     enum status status = claim_exec_token(claim, context, wall_ms, error);
 
     if (status == STATUS_OK && claim->fold == NULL) {
-        status = rebuild_fold(claim, context, error);
+        status = restore_fold(claim, context, error);
         if (status == STATUS_REFUSED) {
             status = refuse_if_still_ours(claim, context->store, status, error);
         }
@@ -505,7 +561,9 @@ claim_take(struct claim *claim, struct claim_context *context, int64_t wall_ms, 
     if (status == STATUS_OK) {
         status = check_still_ours(claim, context->store, error);
     }
-    if (status == STATUS_OK && claim->adopts) {
+    if (status == STATUS_OK && context->rebuild == REBUILD_COUNTERS) {
+        status = claim_skip_verdicts(claim, context, error);
+    } else if (status == STATUS_OK && claim->adopts) {
         status = claim_adopt(claim, context, wall_ms, error);
     }
     if (status == STATUS_OK) {
@@ -513,6 +571,14 @@ claim_take(struct claim *claim, struct claim_context *context, int64_t wall_ms, 
         claim->backoff_ms = 0;
     }
     return status;
+}
+
+enum status
+claim_look(struct claim *claim, struct claim_context *context, struct error *error)
+{
+    const enum status status = read_stored(claim, context->store, error);
+
+    return status == STATUS_OK && claim->stored ? restore_fold(claim, context, error) : status;
 }
 
 int64_t

@@ -17,6 +17,7 @@
 #include "consumer/store.h"
 
 struct loop;
+struct claim;
 
 /* Borrowed for the life of the loop. */
 struct loop_options {
@@ -26,6 +27,7 @@ struct loop_options {
     struct decisions *decisions; /* filled from the feed */
     digest_function *digest;
     uint64_t process; /* 64 random bits: the first half of every token */
+    bool rebuilds;    /* count the log anew, publish nothing (rebuild.h) */
 };
 
 /* Since the start of the process. */
@@ -58,6 +60,19 @@ void loop_drain(struct loop *loop);
 
 /** Whether every assigned partition is loaded and the last transaction went through. */
 bool loop_is_ready(const struct loop *loop);
+
+/** A rebuild has counted up to the committed offsets: take over what was published, and go on. */
+void loop_rebuild_reviews(struct loop *loop);
+
+/**
+ * What a store holds of a partition, read and not claimed: for looking only. Returns owned in *out.
+ * Errors: as store; STATUS_REFUSED for state that cannot be read.
+ */
+enum status loop_look(struct loop *loop, struct store *store, int32_t partition, struct claim **out,
+        struct error *error) MUST_CHECK;
+
+/** Of what was published in a partition, how much can no longer be read back (rebuild). */
+size_t loop_lost_count(struct loop *loop, int32_t partition);
 
 const struct loop_metrics *loop_metrics(const struct loop *loop);
 

@@ -84,7 +84,7 @@ show_owners_of(struct loop *loop, struct claim *claim, int64_t *budget)
 void
 loop_show_owners(struct loop *loop)
 {
-    int64_t budget = views_budget(loop);
+    int64_t budget = loop->options.rebuilds ? 0 : views_budget(loop);
 
     for (size_t i = 0; i < loop->claim_count && budget > 0; i++) {
         struct claim *claim = loop->claims[i];
@@ -121,7 +121,7 @@ loop_show_review(void *context, struct span record)
 void
 loop_show_reviews(struct loop *loop, const struct claim *claim, size_t first)
 {
-    for (size_t i = first; i < claim->pending.count; i++) {
+    for (size_t i = first; i < claim->pending.count && !loop->options.rebuilds; i++) {
         const struct claim_record *record = &claim->pending.items[i];
 
         if (record->kind == PENDING_REVIEW) {

@@ -28,6 +28,7 @@ static const struct command commands[] = {
         {"smoke-test", command_smoke_test, "Try the running service in this environment"},
         {"generate", command_generate, "Write realistic events to the input topic"},
         {"notify", command_notify, "Tell people of reviews: Alertmanager, webhooks"},
+        {"rebuild", command_rebuild, "Count the log anew beside the state, compare, switch"},
         {"broker", command_broker, "Run a development broker"},
         {"docs", command_docs, NULL},
 };

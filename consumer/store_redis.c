@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "consumer/redis_scan.h"
+#include "consumer/redis_space.h"
 #include "consumer/resp.h"
 #include "consumer/store_redis_internal.h"
 
@@ -35,8 +36,8 @@ begin(struct store *store, int32_t partition, struct error *error)
 
     buffer_clear(&redis->commands);
     buffer_clear(&redis->key_prefix);
-    buffer_printf(&redis->key_prefix, "%s:{%s:%" PRId32 "}:", redis->config->redis.prefix,
-            redis->config->topics.outcomes, partition);
+    redis_space_put(&redis->key_prefix, redis->config->redis.prefix, redis->config->topics.outcomes,
+            partition, redis->space);
     return store_redis_open(redis, error);
 }
 
@@ -77,23 +78,55 @@ read_reply(struct store_redis *redis, const char *what, const struct redis_reply
     return status;
 }
 
+/* Closing ends WATCH and MULTI, and drops replies still to come. */
+static enum status
+close_unless_ok(struct store_redis *redis, enum status status)
+{
+    if (status != STATUS_OK && redis->link != NULL) {
+        redis_link_close(redis->link);
+    }
+    return status;
+}
+
 /* ---- reading ------------------------------------------------------------------------------- */
 
+/* Which namespace is in use, and `applied` in that of the call before: nearly always the same. */
+static enum status
+ask_applied(struct store_redis *redis, uint64_t *space, const struct redis_reply **reply,
+        struct error *error)
+{
+    enum status status;
+
+    redis_space_ask(&redis->commands, redis->config->redis.prefix);
+    put_command(redis, "GET", applied_map);
+    status = send_commands(redis, NULL, error);
+    if (status == STATUS_OK) {
+        status = redis_link_read(redis->link, reply, error);
+    }
+    if (status == STATUS_OK) {
+        status = redis_space_answer(redis->link, *reply, space, error);
+    }
+    return status == STATUS_OK ? read_reply(redis, "GET of applied", reply, error) : status;
+}
+
+/* After a switch the next look finds `applied` of the other namespace, which is not what this
+ * instance last wrote: it loads its partitions again, from there. */
 static enum status
 store_redis_read_applied(struct store *store, int32_t partition, struct buffer *applied,
         bool *exists, struct error *error)
 {
     struct store_redis *redis = store_redis_of(store);
     const struct redis_reply *reply = NULL;
-    enum status status = begin(store, partition, error);
+    uint64_t space = redis->space;
+    enum status status = STATUS_OK;
 
-    if (status == STATUS_OK) {
-        put_command(redis, "GET", applied_map);
-        status = send_commands(redis, NULL, error);
-    }
-    if (status == STATUS_OK) {
-        status = read_reply(redis, "GET of applied", &reply, error);
-    }
+    do {
+        redis->space = redis->pinned ? redis->space : space;
+        status = begin(store, partition, error);
+        if (status == STATUS_OK) {
+            status = close_unless_ok(redis, ask_applied(redis, &space, &reply, error));
+        }
+    } while (status == STATUS_OK && space != redis->space && !redis->pinned);
     if (status == STATUS_OK) {
         buffer_clear(applied);
         buffer_put(applied, reply->text.data, reply->text.size);
@@ -399,16 +432,6 @@ send_transaction(struct store_redis *redis, const struct changes *changes, struc
                              redis_link_address(redis->link));
 }
 
-/* Closing ends WATCH and MULTI, and drops replies still to come. */
-static enum status
-close_unless_ok(struct store_redis *redis, enum status status)
-{
-    if (status != STATUS_OK && redis->link != NULL) {
-        redis_link_close(redis->link);
-    }
-    return status;
-}
-
 static enum status
 store_redis_exec_begin(struct store *store, const struct changes *changes, struct error *error)
 {
@@ -505,9 +528,17 @@ store_redis_new(const struct config *config)
 
     redis->store.ops = &store_redis_ops;
     redis->config = config;
+    redis->space = REDIS_SPACE_FIRST; /* until rw:meta is read */
     /* A wrong URL is told by the first call: there is nobody to tell it to here. */
     if (redis_link_new(&options, &redis->link, &redis->url_error) != STATUS_OK) {
         redis->link = NULL;
     }
     return &redis->store;
+}
+
+void
+store_redis_pin(struct store *store, uint64_t space)
+{
+    store_redis_of(store)->space = space;
+    store_redis_of(store)->pinned = true;
 }

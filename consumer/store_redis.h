@@ -35,4 +35,45 @@ enum status store_redis_reach(struct store *store, struct error *error) MUST_CHE
 enum status store_redis_check(
         struct store *store, const struct store_meta *meta, struct error *error) MUST_CHECK;
 
+/* ---- namespaces: what `retrywatch rebuild` needs ------------------------------------------------
+ */
+
+/* What the namespace is that the service does not use. */
+enum store_other {
+    STORE_OTHER_NONE,
+    STORE_OTHER_NEW, /* a rebuild counts into it, or has */
+    STORE_OTHER_OLD, /* was in use before the last switch */
+    STORE_OTHER_GONE /* is being deleted */
+};
+
+struct store_spaces {
+    uint64_t used, other; /* other: 0 when there is none */
+    enum store_other other_is;
+    bool used_fits, other_fits; /* layout and partition count are those of the configuration */
+};
+
+/** Use this namespace, whatever rw:meta says. */
+void store_redis_pin(struct store *store, uint64_t space);
+
+/**
+ * As store_redis_check(), but the state in use may have another layout or partition count; and
+ * which namespaces there are. rw:meta is written when missing.
+ */
+enum status store_redis_spaces(struct store *store, const struct store_meta *meta,
+        struct store_spaces *spaces, struct error *error) MUST_CHECK;
+
+/** A namespace to count into, unless there is one; *spaces says which. Errors: STATUS_REFUSED when
+ * an old one is kept, or the one there is was begun with another layout. */
+enum status store_redis_space_begin(struct store *store, const struct store_meta *meta,
+        struct store_spaces *spaces, struct error *error) MUST_CHECK;
+
+/** The other namespace is the one in use from now on, and the used one is kept: one write.
+ * Errors: STATUS_FENCED when rw:meta is not what spaces says. */
+enum status store_redis_space_switch(struct store *store, const struct store_meta *meta,
+        struct store_spaces *spaces, struct error *error) MUST_CHECK;
+
+/** Delete the other namespace; *keys: how many keys it had. May be done again after a crash. */
+enum status store_redis_space_drop(struct store *store, const struct store_meta *meta,
+        struct store_spaces *spaces, uint64_t *keys, struct error *error) MUST_CHECK;
+
 #endif

@@ -10,15 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define META_FIELDS 6
-#define META_TRIES 5 /* instances that start at the same moment race for the first write */
-
-struct meta_field {
-    const char *name;
-    const char *value;
-    const char *way_out; /* when Redis holds another */
-};
-
 /* ---- eviction and persistence -------------------------------------------------------------- */
 
 /* The value of "name:value\r\n" in the text of INFO; null when it is not there. */
@@ -175,9 +166,9 @@ round_trip(struct store_redis *redis, size_t count, const struct redis_reply **r
     return status;
 }
 
-/* WATCH and HGETALL: the fields in *reply. */
-static enum status
-read_meta(struct store_redis *redis, const struct redis_reply **reply, struct error *error)
+enum status
+store_redis_read_meta(
+        struct store_redis *redis, const struct redis_reply **reply, struct error *error)
 {
     buffer_clear(&redis->commands);
     resp_begin(&redis->commands, 2);
@@ -189,21 +180,19 @@ read_meta(struct store_redis *redis, const struct redis_reply **reply, struct er
     return round_trip(redis, 2, reply, error);
 }
 
-/* *written: false when another instance was faster. */
-static enum status
-write_meta(struct store_redis *redis, const struct meta_field *fields, bool *written,
-        struct error *error)
+enum status
+store_redis_write_meta(struct store_redis *redis, const char *const *pairs, size_t pair_count,
+        bool *written, struct error *error)
 {
     const struct redis_reply *reply = NULL;
 
     buffer_clear(&redis->commands);
     resp_command(&redis->commands, "MULTI", NULL);
-    resp_begin(&redis->commands, 2 + 2 * META_FIELDS);
+    resp_begin(&redis->commands, 2 + 2 * pair_count);
     resp_put_text(&redis->commands, "HSET");
     put_meta_key(redis);
-    for (size_t i = 0; i < META_FIELDS; i++) {
-        resp_put_text(&redis->commands, fields[i].name);
-        resp_put_text(&redis->commands, fields[i].value);
+    for (size_t i = 0; i < 2 * pair_count; i++) {
+        resp_put_text(&redis->commands, pairs[i]);
     }
     resp_command(&redis->commands, "EXEC", NULL);
 
@@ -215,8 +204,8 @@ write_meta(struct store_redis *redis, const struct meta_field *fields, bool *wri
     return status;
 }
 
-static struct span
-stored_value(const struct redis_reply *stored, const char *name)
+struct span
+store_redis_meta_value(const struct redis_reply *stored, const char *name)
 {
     for (size_t i = 0; i + 1 < stored->item_count; i += 2) {
         if (redis_reply_is(stored->items[i], name)) {
@@ -226,17 +215,17 @@ stored_value(const struct redis_reply *stored, const char *name)
     return span_of("(nothing)");
 }
 
-static enum status
-compare_meta(struct store_redis *redis, const struct meta_field *fields,
-        const struct redis_reply *stored, struct error *error)
+enum status
+store_redis_compare_meta(struct store_redis *redis, const struct meta_field *fields,
+        const struct redis_reply *stored, bool rebuilds, struct error *error)
 {
     struct buffer text = {0};
     enum status status = STATUS_OK;
 
     for (size_t i = 0; i < META_FIELDS; i++) {
-        const struct span value = stored_value(stored, fields[i].name);
+        const struct span value = store_redis_meta_value(stored, fields[i].name);
 
-        if (!span_equal(value, span_of(fields[i].value))) {
+        if (!(rebuilds && fields[i].rebuilds) && !span_equal(value, span_of(fields[i].value))) {
             buffer_printf(&text, "%s%s is %.*s there, %s here: %s", text.size == 0 ? "" : "; ",
                     fields[i].name, (int)value.size, (const char *)value.data, fields[i].value,
                     fields[i].way_out);
@@ -253,21 +242,34 @@ compare_meta(struct store_redis *redis, const struct meta_field *fields,
 }
 
 static enum status
+write_first(struct store_redis *redis, const struct meta_field *fields, bool *written,
+        struct error *error)
+{
+    const char *pairs[2 * META_FIELDS];
+
+    for (size_t i = 0; i < META_FIELDS; i++) {
+        pairs[2 * i] = fields[i].name;
+        pairs[2 * i + 1] = fields[i].value;
+    }
+    return store_redis_write_meta(redis, pairs, META_FIELDS, written, error);
+}
+
+static enum status
 check_meta(struct store_redis *redis, const struct meta_field *fields, struct error *error)
 {
     for (int i = 0; i < META_TRIES; i++) {
         const struct redis_reply *stored = NULL;
         bool written = false;
-        enum status status = read_meta(redis, &stored, error);
+        enum status status = store_redis_read_meta(redis, &stored, error);
 
         if (status == STATUS_OK && stored->kind == REDIS_REPLY_IS_ARRAY &&
                 stored->item_count != 0) {
-            status = compare_meta(redis, fields, stored, error);
+            status = store_redis_compare_meta(redis, fields, stored, false, error);
             redis_link_close(redis->link); /* ends the WATCH */
             return status;
         }
         if (status == STATUS_OK) {
-            status = write_meta(redis, fields, &written, error);
+            status = write_first(redis, fields, &written, error);
         }
         if (status != STATUS_OK || written) {
             return status;
@@ -275,6 +277,31 @@ check_meta(struct store_redis *redis, const struct meta_field *fields, struct er
     }
     return error_set(error, STATUS_STORE_DOWN, "Redis at %s: %s:meta keeps changing",
             redis_link_address(redis->link), redis->config->redis.prefix);
+}
+
+void
+store_redis_meta_fields(
+        const struct store_meta *meta, struct meta_text *text, struct meta_field *fields)
+{
+    const struct meta_field all[META_FIELDS] = {
+            {"layout_version", text->layout_version, "`retrywatch rebuild` counts the log anew",
+                    true},
+            {"cluster_id", meta->cluster_id, "another Kafka cluster needs another redis.prefix",
+                    false},
+            {"topic", meta->topic, "another topic needs another redis.prefix", false},
+            {"partition_count", text->partition_count,
+                    "owners moved to other partitions; `retrywatch rebuild` counts the log anew",
+                    true},
+            {"group", meta->group, "another group needs another redis.prefix", false},
+            {"layout", meta->layout,
+                    "put review.group_by back, or let `retrywatch rebuild` count the log anew",
+                    true},
+    };
+
+    snprintf(text->layout_version, sizeof(text->layout_version), "%d", STATE_LAYOUT_VERSION);
+    snprintf(text->partition_count, sizeof(text->partition_count), "%" PRId32,
+            meta->partition_count);
+    memcpy(fields, all, sizeof(all));
 }
 
 enum status
@@ -299,21 +326,11 @@ enum status
 store_redis_check(struct store *store, const struct store_meta *meta, struct error *error)
 {
     struct store_redis *redis = store_redis_of(store);
-    char layout_version[16];
-    char partition_count[16];
-    const struct meta_field fields[META_FIELDS] = {
-            {"layout_version", layout_version, "rebuild into another redis.prefix"},
-            {"cluster_id", meta->cluster_id, "another Kafka cluster needs another redis.prefix"},
-            {"topic", meta->topic, "another topic needs another redis.prefix"},
-            {"partition_count", partition_count,
-                    "owners moved to other partitions; start anew with another redis.prefix"},
-            {"group", meta->group, "another group needs another redis.prefix"},
-            {"layout", meta->layout, "put review.group_by back, or take another redis.prefix"},
-    };
+    struct meta_field fields[META_FIELDS];
+    struct meta_text text;
     enum status status = store_redis_reach(store, error);
 
-    snprintf(layout_version, sizeof(layout_version), "%d", STATE_LAYOUT_VERSION);
-    snprintf(partition_count, sizeof(partition_count), "%" PRId32, meta->partition_count);
+    store_redis_meta_fields(meta, &text, fields);
     if (status == STATUS_OK) {
         status = check_meta(redis, fields, error);
     }

@@ -6,6 +6,7 @@
 #include "codec/state.h"
 #include "consumer/human.h"
 #include "consumer/redis_scan.h"
+#include "consumer/redis_space.h"
 #include "consumer/resp.h"
 
 #include <ctype.h>
@@ -253,6 +254,24 @@ visit_state(void *context, size_t hash, struct span field, struct span value, st
     return STATUS_OK;
 }
 
+/* A user that may read the views alone is not told: then it is the first, which it cannot read. */
+static uint64_t
+space_in_use(struct view_reader *reader)
+{
+    const struct redis_reply *reply = NULL;
+    struct error error;
+    uint64_t space = REDIS_SPACE_FIRST;
+
+    buffer_clear(&reader->commands);
+    redis_space_ask(&reader->commands, reader->config->redis.prefix);
+    if (redis_link_call(reader->link, buffer_span(&reader->commands), &reply, &error) ==
+            STATUS_OK) {
+        (void)!redis_space_answer(reader->link, reply, &space, &error);
+    }
+    buffer_clear(&reader->commands);
+    return space;
+}
+
 /* The packet names the decision; who made it and until when it holds is in the group's state. */
 static enum status
 add_decision(struct view_reader *reader, json_t *packet, struct error *error)
@@ -267,8 +286,10 @@ add_decision(struct view_reader *reader, json_t *packet, struct error *error)
             !json_is_string(json_object_get(packet, "last_decision"))) {
         return STATUS_OK;
     }
-    buffer_printf(&key, "%s:{%s:%d}:reviews", reader->config->redis.prefix, topic,
-            (int)json_integer_value(json_object_get(evidence, "partition")));
+    redis_space_put(&key, reader->config->redis.prefix, topic,
+            (int32_t)json_integer_value(json_object_get(evidence, "partition")),
+            space_in_use(reader));
+    buffer_put_text(&key, "reviews");
 
     const struct span keys[] = {buffer_span(&key)};
 

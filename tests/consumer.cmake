@@ -16,6 +16,9 @@ add_test(NAME unit.command_line
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/unit/command_line.sh $<TARGET_FILE:retrywatch>)
 set_tests_properties(unit.command_line PROPERTIES LABELS unit)
 retrywatch_test(unit redis_address consumer)
+retrywatch_test(unit redis_space consumer)
+retrywatch_test(unit rebuild_compare consumer)
+retrywatch_test(unit rebuild_source consumer)
 
 # hiredis' own formatter is the oracle of ours.
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)

@@ -1,7 +1,7 @@
 # Tests: the service loop in a simulated world.
 add_executable(simulate simulation/simulate.c simulation/check.c simulation/history.c
     simulation/input.c simulation/world.c simulation/world_feed.c simulation/world_kafka.c
-    simulation/world_store.c)
+    simulation/world_rebuild.c simulation/world_store.c)
 target_compile_definitions(simulate PRIVATE _GNU_SOURCE)
 target_link_libraries(simulate PRIVATE consumer)
 

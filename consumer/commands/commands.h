@@ -16,6 +16,7 @@ int command_owners(int argc, char **argv);
 int command_owner(int argc, char **argv);
 int command_reviews(int argc, char **argv);
 int command_review(int argc, char **argv);
+int command_rebuild(int argc, char **argv);
 int command_broker(int argc, char **argv);
 int command_notify(int argc, char **argv);
 int command_docs(int argc, char **argv);

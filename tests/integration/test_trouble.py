@@ -176,7 +176,7 @@ def state_and_offsets_that_do_not_belong_together_are_refused():
     admin = AdminClient({"bootstrap.servers": bed.kafka})
     for future in admin.delete_consumer_groups([bed.config["group"]]).values():
         future.result(20)
-    bed.service().wait_refusal("no committed offset", "redis.prefix")
+    bed.service().wait_refusal("no committed offset", "retrywatch rebuild")
 
     empty = Bed("emptied", partitions=1)
     empty.produce_outcomes(some("ana", 20))
@@ -186,7 +186,7 @@ def state_and_offsets_that_do_not_belong_together_are_refused():
     service.stop()
     for key in list(empty.redis.scan_iter(f"{empty.prefix}:*")):
         empty.redis.delete(key)
-    empty.service().wait_refusal("redis", "redis.prefix|rebuild")
+    empty.service().wait_refusal("redis", "retrywatch rebuild")
 
 
 def topics_that_are_missing_are_named_or_created():

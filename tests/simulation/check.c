@@ -71,7 +71,9 @@ check_rejected(struct world *world, int32_t p)
     for (size_t i = 0; i < world->logs[p].count; i++) {
         const enum record_fate fate = world->logs[p].records[i].fate;
         const int least = fate == RECORD_INVALID && !world->refused ? 1 : 0;
-        const int most = fate == RECORD_VALID ? 0 : may_repeat ? INT32_MAX : 1;
+        const int most = fate == RECORD_VALID                 ? 0
+                         : may_repeat || world->rejects_again ? INT32_MAX
+                                                              : 1;
         const int times = times_rejected(world, p, i);
 
         if (times < least || times > most) {

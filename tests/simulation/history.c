@@ -75,6 +75,7 @@ history_init(struct history *history, uint64_t seed)
 
     *history = (struct history){.seed = seed};
     choose_flavour(&dice, &history->flavour);
+    history->flavour.rebuilds = seed % 4 != 0;
 
     const int rebalance = (int)world_random(&dice, 100);
     const int outage = (int)world_random(&dice, 40);
@@ -100,6 +101,7 @@ history_init(struct history *history, uint64_t seed)
                 {STEP_PERSIST, flavour->flips ? 100 : 200},
                 {STEP_LOSE_WRITES, lose},
                 {disaster_kind, disaster == round ? 1000 : 0},
+                {STEP_REBUILD, seed % 8 == 5 && seed / 8 % ROUNDS == round ? 1000 : 0},
                 {STEP_TURN, 1000},
         };
 
@@ -231,6 +233,9 @@ run_step(struct world *world, const struct flavour *flavour, const struct step *
     case STEP_EMPTY:
         world_empty(world);
         break;
+    case STEP_REBUILD:
+        world_rebuild(world);
+        break;
     case STEP_SCRIPT:
         input_scene(world, step->seed);
         break;
@@ -245,9 +250,18 @@ may_go_on(const struct world *world)
     return !world->failed && !world->refused;
 }
 
+/* What an operator does about a refusal. */
+static void
+mend(struct world *world, const struct flavour *flavour)
+{
+    if (world->refused && flavour->rebuilds && !world->rebuilt) {
+        world_rebuild(world);
+    }
+}
+
 /* Turns until nothing is written any more. */
 static void
-come_to_rest(struct world *world)
+come_to_rest(struct world *world, const struct flavour *flavour)
 {
     uint64_t writes = world->writes;
     int calm = 0;
@@ -255,6 +269,7 @@ come_to_rest(struct world *world)
     for (int turn = 0; turn < SETTLE_TURNS && may_go_on(world); turn++) {
         world->wall_ms += 500;
         world_turn(world, turn % world->instance_count);
+        mend(world, flavour);
         calm = world->writes == writes ? calm + 1 : 0;
         writes = world->writes;
         if (calm >= CALM_TURNS * world->instance_count && world_is_settled(world)) {
@@ -265,13 +280,13 @@ come_to_rest(struct world *world)
 
 /* Faults are over: now it must come to an end by itself. The last silence resolves every review. */
 static void
-settle(struct world *world)
+settle(struct world *world, const struct flavour *flavour)
 {
     world->faults = (struct world_faults){0};
     memset(world->plans, 0, sizeof(world->plans));
-    come_to_rest(world);
+    come_to_rest(world, flavour);
     world->wall_ms += INT64_C(2) * 3600 * 1000;
-    come_to_rest(world);
+    come_to_rest(world, flavour);
     if (may_go_on(world) && !world_is_settled(world)) {
         world_fail(world, "does not settle");
     }
@@ -345,15 +360,17 @@ history_run(const struct history *history, struct config *config, bool trace,
             world.random = step->seed;
             world.faults = step->quiet ? (struct world_faults){0} : history->flavour.faults;
             run_step(&world, &history->flavour, step);
+            mend(&world, &history->flavour);
         }
     }
     outcome->calls = world.calls;
-    settle(&world);
+    settle(&world, &history->flavour);
     if (!world.failed) {
         check_world(&world, &history->flavour, outcome);
     }
     outcome->failed = world.failed;
     outcome->refused = world.refused;
+    outcome->rebuilt = world.rebuilt;
     outcome->lost_writes = world.lost_writes;
     memcpy(outcome->failure, world.failure, sizeof(outcome->failure));
     world_fini(&world);

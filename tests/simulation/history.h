@@ -23,6 +23,7 @@ enum step_kind {
     STEP_LOSE_WRITES,
     STEP_EMPTY,
     STEP_RESET,
+    STEP_REBUILD,
     STEP_SCRIPT, /* of the fixed histories; its seed is the number of the scene */
     STEP_KINDS
 };
@@ -47,6 +48,7 @@ struct flavour {
     bool schemas; /* Avro, with schema ids that are not known at once or ever */
     bool shadow;
     bool loses_writes;
+    bool rebuilds; /* what is refused is counted anew */
     bool flips;    /* what Redis has lost may come back: a replica lags, and roles change */
     bool in_order; /* events are no older than a minute; then an answer about the end may be old */
     int partitions, instances;
@@ -68,6 +70,7 @@ struct outcome_of_history {
     char failure[256];
     size_t reviews;   /* that a reader saw */
     bool refused;     /* rightly */
+    bool rebuilt;     /* the log was counted anew */
     bool lost_writes; /* Redis lost some */
     uint64_t calls;   /* that met their fate before faults ended */
     size_t decided;   /* reviews of status decided */

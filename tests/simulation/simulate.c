@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 struct totals {
-    uint64_t histories, failed, refused, lost_writes, reviews, decided;
+    uint64_t histories, failed, refused, rebuilt, lost_writes, reviews, decided;
 };
 
 static void
@@ -29,6 +29,7 @@ add_up(struct totals *totals, const struct outcome_of_history *outcome)
     totals->histories += 1;
     totals->failed += outcome->failed;
     totals->refused += outcome->refused;
+    totals->rebuilt += outcome->rebuilt;
     totals->lost_writes += outcome->lost_writes;
     totals->reviews += outcome->reviews;
     totals->decided += outcome->decided;
@@ -260,10 +261,10 @@ main(int argc, char **argv)
         }
     }
     printf("%" PRIu64 " histories, %" PRIu64 " reviews, %" PRIu64
-           " decided; Redis lost writes in %" PRIu64 ", %" PRIu64 " rightly refused\n%" PRIu64
-           " passed, %" PRIu64 " failed\n",
+           " decided; Redis lost writes in %" PRIu64 ", %" PRIu64 " rightly refused, %" PRIu64
+           " counted anew\n%" PRIu64 " passed, %" PRIu64 " failed\n",
             totals.histories, totals.reviews, totals.decided, totals.lost_writes, totals.refused,
-            totals.histories - totals.failed, totals.failed);
+            totals.rebuilt, totals.histories - totals.failed, totals.failed);
     config_destroy(config);
     return totals.failed == 0 ? 0 : 1;
 }

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void sim_stop(struct instance *instance);
-
 /* ---- chance ---------------------------------------------------------------------------------- */
 
 uint64_t
@@ -258,11 +256,17 @@ sim_connect(struct instance *instance)
             .decisions = instance->decisions,
             .digest = digest_sha256,
             .process = instance->process,
+            .rebuilds = world->rebuild != NULL,
     };
+    struct source *source = &instance->source;
+    struct readback *readback = &instance->readback;
 
     instance->loop = loop_new(&options);
-    loop_connect(instance->loop, &instance->source, &instance->store, &instance->publisher,
-            &instance->feed, &instance->readback);
+    if (world->rebuild != NULL) {
+        rebuild_connect(instance, &source, &readback);
+    }
+    loop_connect(instance->loop, source, &instance->store, &instance->publisher, &instance->feed,
+            readback);
 }
 
 void
@@ -302,7 +306,7 @@ world_start(struct world *world, int index)
     world_rebalance(world);
 }
 
-static void
+void
 sim_stop(struct instance *instance)
 {
     struct world *world = instance->world;
@@ -313,6 +317,7 @@ sim_stop(struct instance *instance)
         }
     }
     transactions_orphan(world, instance);
+    rebuild_disconnect(instance);
     loop_destroy(instance->loop);
     decoder_destroy(instance->decoder);
     decisions_destroy(instance->decisions);

@@ -115,6 +115,7 @@ struct world_plan {
 #define WORLD_PLANS 2
 
 struct instance;
+struct rebuild_old;
 
 /* How often things go wrong, in thousandths of a call (or of a step); all 0: never. */
 #define FAULT_MAP(X) \
@@ -155,6 +156,9 @@ struct world {
     bool emptied;                                     /* Redis was emptied */
     bool must_refuse;                                 /* that had been counted and committed */
     bool reset;                                       /* committed offsets were deleted */
+    bool rejects_again;                               /* so what was rejected is not known */
+    const struct rebuild_old *rebuild;                /* the log is being counted anew */
+    bool rebuilt;                                     /* it was */
     bool refused;                                     /* and an instance has said so, and ended */
     int32_t partition_count;
     int64_t generation; /* of the consumer group */
@@ -223,6 +227,9 @@ bool world_is_published(const struct world *world, int32_t partition, uint64_t s
 /** Somebody empties Redis, or deletes the group's offsets. */
 void world_empty(struct world *world);
 void world_reset(struct world *world);
+
+/** An operator stops the service, has the log counted anew, and starts it again. */
+void world_rebuild(struct world *world);
 
 /** Whether everything appended is counted, published and committed. */
 bool world_is_settled(const struct world *world);

@@ -48,6 +48,8 @@ struct instance {
     size_t decisions_known; /* of the topic, in order */
     struct arena arena;
     struct loop *loop;
+    struct source *rebuild_source; /* of one that counts the log anew, instead of its source */
+    struct readback *rebuild_readback;
 };
 
 #define INSTANCE_OF(pointer, member) \
@@ -71,6 +73,13 @@ extern const struct decision_feed_ops sim_feed_ops;
 
 /** The registry as this instance sees it. A schema_fetch. */
 enum status sim_fetch(void *context, int64_t id, char **json, struct error *error);
+
+/** What an instance that counts the log anew is connected to instead of its own. */
+void rebuild_connect(struct instance *instance, struct source **source, struct readback **readback);
+void rebuild_disconnect(struct instance *instance);
+
+/** The process is gone. */
+void sim_stop(struct instance *instance);
 
 /** Tell the instance what has changed in its assignment. */
 void sim_rebalance(struct instance *instance);

@@ -194,10 +194,11 @@ check_exec(struct instance *instance, const struct changes *changes)
     }
 
     const bool own = before.token.process == instance->process;
+    const bool begins_again = before.quiet == INT64_MAX; /* a rebuild has counted what is judged */
     const bool adopts = own && after.offset == before.offset && world->lost_writes;
 
     if (after.token.process != instance->process || after.offset < before.offset ||
-            (after.quiet < before.quiet && after.offset <= before.quiet) ||
+            (after.quiet < before.quiet && after.offset <= before.quiet && !begins_again) ||
             after.offset > (int64_t)world->logs[p].count) {
         world_fail(world,
                 "partition %d: `applied` goes from offset %" PRId64 ", quiet %" PRId64
