@@ -696,40 +696,6 @@ loop_is_ready(const struct loop *loop)
     return loop->claim_count != 0 && loop->publish_backoff_ms == 0;
 }
 
-void
-loop_rebuild_reviews(struct loop *loop)
-{
-    loop->context.rebuild = REBUILD_REVIEWS;
-    loop_reload_all(loop, 0);
-}
-
-enum status
-loop_look(struct loop *loop, struct store *store, int32_t partition, struct claim **out,
-        struct error *error)
-{
-    struct claim_context context = loop->context;
-    struct claim *claim = claim_new(partition);
-
-    context.store = store;
-
-    const enum status status = claim_look(claim, &context, error);
-
-    if (status == STATUS_OK) {
-        *out = claim;
-    } else {
-        claim_destroy(claim);
-    }
-    return status;
-}
-
-size_t
-loop_lost_count(struct loop *loop, int32_t partition)
-{
-    const struct claim *claim = loop_find(loop, partition);
-
-    return claim != NULL ? claim->lost_count : 0;
-}
-
 const struct loop_metrics *
 loop_metrics(const struct loop *loop)
 {

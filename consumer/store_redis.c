@@ -201,10 +201,11 @@ check_types(struct store_redis *redis, const struct changes *changes, struct err
         }
         if (!redis_reply_is(reply, "hash") && !redis_reply_is(reply, "none")) {
             return error_set(error, STATUS_REFUSED,
-                    "Redis at %s: the key %s%.*s is no hash; something else writes keys that begin "
+                    "Redis at %s: the key %.*s%.*s is no hash; something else writes keys that "
+                    "begin "
                     "with redis.prefix: give it another prefix, or remove that key",
-                    redis_link_address(redis->link), (const char *)redis->key_prefix.data,
-                    (int)map.size, (const char *)map.data);
+                    redis_link_address(redis->link), (int)redis->key_prefix.size,
+                    (const char *)redis->key_prefix.data, (int)map.size, (const char *)map.data);
         }
     }
     return STATUS_OK;

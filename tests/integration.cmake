@@ -53,6 +53,7 @@ set_property(TEST integration.decode_fastavro APPEND PROPERTY
 
 # State and views in a Redis that the test starts itself.
 retrywatch_test(integration store_redis consumer)
+retrywatch_test(integration store_space consumer)
 retrywatch_test(integration views consumer)
 retrywatch_test(integration view_reader consumer)
 add_test(NAME integration.show

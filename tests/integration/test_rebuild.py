@@ -5,6 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 import json
 import re
 
+import redis
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from harness import (Bed, check, equal, now_ms, outcome, rise, run, wait_until)
@@ -135,13 +136,10 @@ def tampered_counters_are_found_and_mended():
     some_traffic(bed)
     serve(bed)
     before = counted(bed)
-    half_hours = [key for key in state_keys(bed, 1) if ":h:" in key]
-    for key in half_hours:  # two groups change places
-        raw = bed.redis.connection_pool.connection_kwargs
-        import redis as client
-        binary = client.Redis(host=raw["host"], port=raw["port"], db=raw.get("db", 0))
+    binary = redis.Redis.from_url(bed.redis_url)
+    for key in [key for key in state_keys(bed, 1) if ":h:" in key]:
         fields = dict(sorted(binary.hgetall(key).items()))
-        if len(fields) >= 2:
+        if len(fields) >= 2:  # two groups change places
             first, second = list(fields)[:2]
             binary.hset(key, mapping={first: fields[second], second: fields[first]})
     report = rebuilt(bed)

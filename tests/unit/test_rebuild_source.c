@@ -115,7 +115,8 @@ static const struct source_ops fake_source_ops = {.poll = fake_poll,
 
 static enum status
 fake_read(struct readback *readback, int64_t from_ms,
-        enum status (*visit)(void *context, struct span position, struct error *error),
+        enum status (*visit)(
+                void *context, struct span position, struct span value, struct error *error),
         void *context, struct error *error)
 {
     struct fixture *fixture =
@@ -125,7 +126,7 @@ fake_read(struct readback *readback, int64_t from_ms,
     (void)from_ms;
     fixture->reads += 1;
     for (size_t i = 0; i < fixture->published_count && status == STATUS_OK; i++) {
-        status = visit(context, buffer_span(&fixture->published[i]), error);
+        status = visit(context, buffer_span(&fixture->published[i]), span_of("value"), error);
     }
     return status;
 }
