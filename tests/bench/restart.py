@@ -21,8 +21,7 @@ from harness import BINARY, Bed, Server, check, die_with_parent, wait_until, \
     result as run_result
 from pipeline import applied
 
-MIB_PER_SERIES = 1024 / 1_000_000
-SECONDS_PER_SERIES = 10 / 1_000_000
+SERIES, MIB, SECONDS = 1_000_000, 1024, 10  # the numbers to reach, for so many series
 
 
 def fill(arguments, bed):
@@ -70,13 +69,13 @@ def add_rows(arguments, counted_mib, redis_mib, starts):
     series = f"{arguments.series:,} series"
     seconds, rss = (statistics.median(one[name] for one in starts)
                     for name in ("seconds", "rss_mib"))
-    at_most = arguments.series * MIB_PER_SERIES
+    at_most, at_most_s = (MIB, SECONDS) if arguments.series == SERIES else (None, None)
     rows.add("memory", f"{series}, service after counting them", counted_mib, "MiB",
              at_most=at_most)
     rows.add("memory", f"{series}, service after loading them", rss, "MiB", at_most=at_most)
     rows.add("memory", f"{series}, Redis", redis_mib, "MiB")
     rows.add("restart", f"{series}, until all are loaded", seconds, "s",
-             at_most=max(1, arguments.series * SECONDS_PER_SERIES),
+             at_most=at_most_s,
              **{name: statistics.median(one[name] for one in starts)
                 for name in ("service_cpu_s", "redis_cpu_s", "broker_cpu_s")})
     for name in ("start", "join", "load"):
@@ -92,7 +91,7 @@ def add_rows(arguments, counted_mib, redis_mib, starts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fill", required=True, help="path of the program that fills the topic")
-    parser.add_argument("--series", type=int, default=1_000_000)
+    parser.add_argument("--series", type=int, default=SERIES)
     parser.add_argument("--starts", type=int, default=5)
     arguments = parser.parse_args()
     check(os.access(BINARY, os.X_OK), f"no binary at {BINARY}")
