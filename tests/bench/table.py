@@ -29,6 +29,8 @@ BENCHES = {
     "latency": (["latency.py"], ["--rounds", "1", "--seconds", "10"]),
     "restart": (["restart.py", "--fill", PROGRAMS / "fill"],
                 ["--series", "50000", "--starts", "1"]),
+    "takeover": (["takeover.py", "--fill", PROGRAMS / "fill"],
+                 ["--series", "20000", "--kills", "1"]),
     "scale": (["scale.py"], ["--events", "200000", "--rounds", "1"]),
 }
 PIPELINE = ["--events", "4000000", "--pairs", "5"]
