@@ -192,7 +192,7 @@ create_request(
     rd_kafka_NewTopic_t *made = describe(topic, with_settings, &error);
 
     if (made == NULL) {
-        snprintf(text, size, "%s", error.text);
+        snprintf(text, size, "%.*s", (int)size - 1, error.text);
         return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
     }
 
