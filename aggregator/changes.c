@@ -12,7 +12,10 @@
 size_t
 partition_update_count(const struct partition *partition)
 {
-    return partition->batch.minute_count + partition->batch.half_hour_count;
+    const struct batch *batch = &partition->batch;
+
+    return batch->minute_count + batch->half_hour_count + batch->new_series_count +
+           batch->new_group_count;
 }
 
 /* ---- slots ----------------------------------------------------------------------------------- */

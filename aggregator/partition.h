@@ -150,9 +150,8 @@ struct partition_changes {
     uint64_t next_series, next_group, next_active;          /* numbers are never used again */
 };
 
-/** How many slots partition_changes() would return at most: the size of the EXEC so far. Cost:
- * O(1).
- */
+/** How many slots, series and groups partition_changes() would return at most: the size of the EXEC
+ * so far. Cost: O(1). */
 size_t partition_update_count(const struct partition *partition);
 
 /** All that changed since the last settle. Cost: O(what was touched). */

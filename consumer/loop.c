@@ -389,13 +389,14 @@ struct block {
     struct prepared prepared[BLOCK_RECORDS];
 };
 
-/* No more than fits into this EXEC: a record adds a minute and a half-hour, or a rejection. */
+/* No more than fits into this EXEC: a record adds a minute, a half-hour and their names, or a
+ * rejection. */
 static size_t
 block_room(const struct loop *loop, const struct claim *claim)
 {
     const size_t updates_max = (size_t)loop->options.config->batch.max_updates;
     const size_t updates = partition_update_count(claim->fold);
-    size_t room = updates < updates_max ? (updates_max - updates + 1) / 2 : 0;
+    size_t room = updates < updates_max ? (updates_max - updates + 3) / 4 : 0;
 
     if (claim->rejected.count >= REJECTED_MAX) {
         room = 0;

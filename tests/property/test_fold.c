@@ -568,7 +568,8 @@ end_batch(struct stream *stream)
     if (chance(stream, 20)) {
         changes = partition_changes(stream->partition); /* asking twice changes nothing */
     }
-    assert_true(changes->minute_count + changes->half_hour_count <=
+    assert_true(changes->minute_count + changes->half_hour_count + changes->series_count +
+                        changes->group_count <=
                 partition_update_count(stream->partition));
     assert_int_equal(times.stream_ms, naive->stream_ms);
     assert_int_equal(times.log_ms, naive->log_ms);
