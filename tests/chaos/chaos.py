@@ -302,6 +302,17 @@ def keep(bed, killer, seed):
     print(f"logs, Redis and reviews are kept in {target}")
 
 
+def what_it_met(bed):
+    """How often the instances' logs tell of what the faults are for."""
+    logs = "".join(path.read_text(errors="replace") for path in bed.dir.glob("*.log"))
+    return ", ".join(f"{name} {len(re.findall(pattern, logs))}" for name, pattern in (
+        ("partitions loaded", "level=info at=load "),
+        ("fenced", 'status="another instance owns'),
+        ("outcome unknown", 'status="it is not known whether'),
+        ("Redis' losses adopted", " at=adopt "),
+        ("left the group without being asked", " at=revoked .* lost=1")))
+
+
 def strike_all(arguments, killer, generator):
     started = time.monotonic()
     generator.start()
@@ -367,6 +378,7 @@ def main():
     print(f"{arguments.kills} faults, {events} events: 0 lost, 0 counted twice; "
           f"{len(statuses)} reviews ({statuses.count('decided')} of them decided): 0 missing, "
           f"0 repeated; {generator.broken} rejected records, each once")
+    print(f"in the logs: {what_it_met(bed)}")
     print("1 passed, 0 failed")
     result["passed"] = True
 
