@@ -126,12 +126,12 @@ visit_last(void *context, struct span position, struct span value, struct error 
 }
 
 enum status
-rebuild_readback_last(struct readback *base, int32_t partition, uint64_t most, uint64_t *serial,
+rebuild_readback_last(struct readback *readback, int32_t partition, uint64_t most, uint64_t *serial,
         int64_t *offset, struct error *error)
 {
-    const struct rebuild_readback *readback = (const struct rebuild_readback *)base;
-    struct last last = {.origin = &readback->origin, .partition = partition, .most = most};
-    const enum status status = rebuild_read(base, TIME_NULL, visit_last, &last, error);
+    const struct rebuild_readback *kept = (const struct rebuild_readback *)readback;
+    struct last last = {.origin = &kept->origin, .partition = partition, .most = most};
+    const enum status status = rebuild_read(readback, TIME_NULL, visit_last, &last, error);
 
     if (status == STATUS_OK) {
         *serial = last.serial;

@@ -315,23 +315,23 @@ rebuild_source_new(const struct rebuild_source_options *options)
 }
 
 void
-rebuild_source_go_on(struct source *base)
+rebuild_source_go_on(struct source *source)
 {
-    struct rebuild_source *source = rebuild_of(base);
+    struct rebuild_source *rebuild = rebuild_of(source);
 
-    source->goes_on = true;
-    for (size_t i = 0; i < source->partition_count; i++) {
-        source->partitions[i].flows = false; /* each is loaded again first */
+    rebuild->goes_on = true;
+    for (size_t i = 0; i < rebuild->partition_count; i++) {
+        rebuild->partitions[i].flows = false; /* each is loaded again first */
     }
 }
 
 bool
-rebuild_source_is_done(const struct source *base)
+rebuild_source_is_done(const struct source *source)
 {
-    const struct rebuild_source *source = (const struct rebuild_source *)base;
+    const struct rebuild_source *rebuild = (const struct rebuild_source *)source;
 
-    for (size_t i = 0; i < source->partition_count; i++) {
-        if (!source->partitions[i].flows || !source->partitions[i].reached) {
+    for (size_t i = 0; i < rebuild->partition_count; i++) {
+        if (!rebuild->partitions[i].flows || !rebuild->partitions[i].reached) {
             return false;
         }
     }
@@ -339,17 +339,17 @@ rebuild_source_is_done(const struct source *base)
 }
 
 struct rebuild_progress
-rebuild_source_progress(const struct source *base, int32_t number)
+rebuild_source_progress(const struct source *source, int32_t partition)
 {
-    const struct rebuild_source *source = (const struct rebuild_source *)base;
-    const struct rebuild_partition *partition = &source->partitions[number];
-    const int64_t to = step_end(source, partition);
+    const struct rebuild_source *rebuild = (const struct rebuild_source *)source;
+    const struct rebuild_partition *state = &rebuild->partitions[partition];
+    const int64_t to = step_end(rebuild, state);
 
     return (struct rebuild_progress){
-            .from = partition->low,
-            .at = partition->reached && partition->next < to ? to : partition->next,
+            .from = state->low,
+            .at = state->reached && state->next < to ? to : state->next,
             .to = to,
-            .mended = partition->mended,
-            .done = partition->flows && partition->reached,
+            .mended = state->mended,
+            .done = state->flows && state->reached,
     };
 }

@@ -164,7 +164,7 @@ def killed_in_the_middle_and_disturbed():
     """kill -9 while it counts, then again; a second one and a running service are refused."""
     bed = a_bed("killed")
     some_traffic(bed)
-    bed.command("generate", "--config", bed.path, "--events", "100000", "--owners", "50", "--seed",
+    bed.command("generate", "--config", bed.path, "--events", "40000", "--owners", "50", "--seed",
                 "7", "--span", "20m")
     service = bed.service()
     bed.wait_committed(120)
@@ -268,4 +268,4 @@ TESTS = [
     killed_in_the_middle_and_disturbed,
     what_is_refused_is_mended,
 ]
-run(TESTS, 280)
+run(TESTS, 400)
