@@ -106,9 +106,8 @@ def equal_counters_and_a_switch():
     check(state_keys(bed, 1) and state_keys(bed, 2), "both are kept")
     check("--drop-old" in rebuild(bed, want=1).stderr, "a third one is refused")
 
+    calm_down(bed)  # before the service is at the end of the log, where the clock moves T on
     service = bed.service()
-    service.wait_log("at=load")
-    calm_down(bed)
     bed.wait_owner("rising", "24h:attempts", 520)
     wait_until(lambda: len(bed.reviews()) == 2, 30, "the review is resolved")
     check(re.search("Deleted [1-9]", rebuild(bed, "--drop-old").stdout), "keys are deleted")
@@ -186,8 +185,8 @@ def killed_in_the_middle_and_disturbed():
     equal(bed.redis.hget(f"{bed.prefix}:meta", "namespace"), None, "no half switch")
     published = len(bed.reviews())
 
-    rebuild(bed, "--drop-new")  # from the beginning, and slow enough for the service to join
-    child = bed.service("--set", "batch.max_events=20", command="rebuild")
+    rebuild(bed, "--drop-new")  # from the beginning, and slow enough: hearing of it takes seconds
+    child = bed.service("--set", "batch.max_events=2", command="rebuild")
     child.wait_log("at=load")
     service = bed.service()
     child.wait(1)
