@@ -164,7 +164,8 @@ void partition_settle(struct partition *partition);
 
 /* In this order: times; groups; series; minutes and half-hours; reviews; end. Errors:
  * STATUS_REFUSED for the number of a group or series that is not known, or bytes that cannot be
- * unpacked. */
+ * unpacked. Slots wait for their memory: the error of one may be that of a later call, at the
+ * latest of the end; after an error the partition can only be destroyed. */
 
 void partition_restore_times(struct partition *partition, struct partition_times times,
         uint64_t next_series, uint64_t next_group, uint64_t next_active);
@@ -179,7 +180,7 @@ enum status partition_restore_half_hour(struct partition *partition, int64_t hal
 /** Takes what review and evidence own, and leaves both empty. */
 enum status partition_restore_review(struct partition *partition, uint64_t number,
         struct review *review, struct evidence *evidence, struct error *error) MUST_CHECK;
-void partition_restore_end(struct partition *partition);
+enum status partition_restore_end(struct partition *partition, struct error *error) MUST_CHECK;
 
 /** The slots that a restart needs, by log time: minutes [from, to] and half-hours [from, to]. */
 void partition_live_slots(struct partition_times times, int64_t *minute_from, int64_t *minute_to,

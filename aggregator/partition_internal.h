@@ -5,7 +5,7 @@
  *   live.c        owners, groups and series come up and are forgotten
  *   evaluate.c    evaluations and what they publish
  *   changes.c     what a batch changed
- *   restore.c     what is stored becomes a partition again
+ *   restore*.c    what is stored becomes a partition again
  *   adopt.c       what was published before the store lost it
  *   owner_view.c  what dashboards show
  *

@@ -1,18 +1,11 @@
-/* restore.c - what is stored becomes a partition again.
+/* restore.c - what is stored becomes a partition again: names, reviews, beginning and end.
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "aggregator/partition_internal.h"
+#include "aggregator/restore_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
-
-/* What only a partition that is being restored needs: numbers to items. */
-struct restore {
-    struct table series, groups;
-    struct group **active; /* groups that are not clear */
-    size_t active_count, active_capacity;
-};
 
 void
 restore_destroy(struct restore *restore)
@@ -25,13 +18,7 @@ restore_destroy(struct restore *restore)
     }
 }
 
-static uint64_t
-hash_number(uint64_t number)
-{
-    return number * UINT64_C(0x9e3779b97f4a7c15) >> 16; /* numbers are dense: spread them */
-}
-
-static struct series *
+struct series *
 series_numbered(const struct restore *restore, uint64_t number)
 {
     struct series *series = NULL;
@@ -45,7 +32,7 @@ series_numbered(const struct restore *restore, uint64_t number)
     return series;
 }
 
-static struct group *
+struct group *
 group_numbered(const struct restore *restore, uint64_t number)
 {
     struct group *group = NULL;
@@ -170,78 +157,6 @@ partition_restore_series(struct partition *partition, uint64_t number,
     return STATUS_OK;
 }
 
-/* ---- slots ----------------------------------------------------------------------------------- */
-
-/* Whether a slot is one that a restart needs; others are left alone. */
-static bool
-is_live(const struct partition *partition, int64_t slot, int64_t oldest, int64_t newest)
-{
-    return partition->times.log_ms != TIME_NULL && slot >= oldest && slot <= newest;
-}
-
-enum status
-partition_restore_minute(struct partition *partition, int64_t minute, uint64_t number,
-        struct span packed, struct error *error)
-{
-    struct series *series = series_numbered(partition->restore, number);
-    struct sparse_counts counts;
-
-    if (series == NULL) {
-        return error_set(error, STATUS_REFUSED,
-                "stored minute %" PRId64 " names series %" PRIu64 ", which is not stored", minute,
-                number);
-    }
-    if (sparse_unpack(packed, &counts) != STATUS_OK) {
-        return error_set(error, STATUS_REFUSED,
-                "stored minute %" PRId64 " of series %" PRIu64 " cannot be read", minute, number);
-    }
-    if (!is_live(partition, minute, oldest_minute(partition), minute_of(partition->times.log_ms)) ||
-            !slots_insert(&series->minutes, minute, packed, oldest_minute(partition))) {
-        return STATUS_OK;
-    }
-
-    struct group *group = series->group;
-
-    slots_add(&group->minutes, minute, oldest_minute(partition), &counts);
-    if (minute == slots_newest(&series->minutes)) {
-        series_move(partition, series, minute);
-    }
-    group->owner->last_event_ms = max_i64(group->owner->last_event_ms, minute * MINUTE_MS);
-    return STATUS_OK;
-}
-
-enum status
-partition_restore_half_hour(struct partition *partition, int64_t half_hour, uint64_t number,
-        struct span packed, struct error *error)
-{
-    struct group *group = group_numbered(partition->restore, number);
-    struct sparse_counts counts;
-
-    if (group == NULL) {
-        return error_set(error, STATUS_REFUSED,
-                "stored half-hour %" PRId64 " names group %" PRIu64 ", which is not stored",
-                half_hour, number);
-    }
-    if (sparse_unpack(packed, &counts) != STATUS_OK) {
-        return error_set(error, STATUS_REFUSED,
-                "stored half-hour %" PRId64 " of group %" PRIu64 " cannot be read", half_hour,
-                number);
-    }
-    if (!is_live(partition, half_hour, oldest_half_hour(partition),
-                half_hour_of(partition->times.log_ms)) ||
-            !slots_insert(&group->half_hours, half_hour, packed, oldest_half_hour(partition))) {
-        return STATUS_OK;
-    }
-    if (half_hour == slots_newest(&group->half_hours)) {
-        group_move(partition, group, half_hour);
-    }
-    if ((counts.mask & 1u << COUNT_ATTEMPTS) != 0) { /* else it holds too_late only */
-        group->owner->last_event_ms =
-                max_i64(group->owner->last_event_ms, half_hour * HALF_HOUR_MS);
-    }
-    return STATUS_OK;
-}
-
 /* ---- reviews --------------------------------------------------------------------------------- */
 
 enum status
@@ -318,9 +233,15 @@ forget_without_slots(struct partition *partition)
     }
 }
 
-void
-partition_restore_end(struct partition *partition)
+enum status
+partition_restore_end(struct partition *partition, struct error *error)
 {
+    const enum status status = restore_waiting(partition, error);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    restore_sums(partition);
     restore_active(partition);
     forget_without_slots(partition);
     for (size_t i = 0; i < partition->owners.capacity; i++) {
@@ -330,4 +251,5 @@ partition_restore_end(struct partition *partition)
     }
     restore_destroy(partition->restore);
     partition->restore = NULL;
+    return STATUS_OK;
 }

@@ -203,22 +203,11 @@ tally_init(struct slot_tally *tally)
     *tally = (struct slot_tally){.slot = SLOT_NONE, .first_offset = -1, .last_offset = -1};
 }
 
-/* A slot begins with a record of its own, so that the newest one is always known. What is behind
- * the newest is rare, and goes to its record. */
 void
-slots_add_tally(struct slots *slots, struct slot_tally *tally, int64_t slot, int64_t oldest,
-        const struct sparse_counts *counts)
+tally_add(struct slot_tally *tally, const struct sparse_counts *counts)
 {
     const uint64_t *value = counts->value;
 
-    if (slot != tally->slot) {
-        slots_add(slots, slot, oldest, counts);
-        if (slot > tally->slot) {
-            slots_pack(slots, tally);
-            tally->slot = slot;
-        }
-        return;
-    }
     for (uint64_t mask = counts->mask; mask != 0; mask &= mask - 1) {
         uint64_t *n = &tally->n[__builtin_ctzll(mask)];
 
@@ -235,31 +224,67 @@ slots_add_tally(struct slots *slots, struct slot_tally *tally, int64_t slot, int
     }
 }
 
+/* What the tally holds moves to counts. */
+static void
+tally_take(struct slot_tally *tally, struct sparse_counts *counts)
+{
+    uint64_t *value = counts->value;
+
+    counts->mask = tally->mask;
+    counts->first_offset = tally->first_offset;
+    counts->last_offset = tally->last_offset;
+    for (uint64_t mask = tally->mask; mask != 0; mask &= mask - 1) {
+        uint64_t *n = &tally->n[__builtin_ctzll(mask)];
+
+        *value++ = *n;
+        *n = 0;
+    }
+    tally->mask = 0;
+    tally->first_offset = tally->last_offset = -1;
+}
+
+/* A slot begins with a record of its own, so that the newest one is always known. What is behind
+ * the newest is rare, and goes to its record. */
+void
+slots_add_tally(struct slots *slots, struct slot_tally *tally, int64_t slot, int64_t oldest,
+        const struct sparse_counts *counts)
+{
+    if (slot == tally->slot) {
+        tally_add(tally, counts);
+        return;
+    }
+    slots_add(slots, slot, oldest, counts);
+    if (slot > tally->slot) {
+        slots_pack(slots, tally);
+        tally->slot = slot;
+    }
+}
+
 void
 slots_pack(struct slots *slots, struct slot_tally *tally)
 {
     struct sparse_counts counts;
-    uint64_t *value = counts.value;
     bool found = false;
 
     if (tally->mask == 0) {
         return;
     }
+    tally_take(tally, &counts);
     find(slots, tally->slot, &found);
     if (found) { /* else it has left the live ones meanwhile */
-        counts.mask = tally->mask;
-        counts.first_offset = tally->first_offset;
-        counts.last_offset = tally->last_offset;
-        for (uint64_t mask = tally->mask; mask != 0; mask &= mask - 1) {
-            *value++ = tally->n[__builtin_ctzll(mask)];
-        }
         slots_add(slots, tally->slot, tally->slot, &counts);
     }
-    for (uint64_t mask = tally->mask; mask != 0; mask &= mask - 1) {
-        tally->n[__builtin_ctzll(mask)] = 0;
+}
+
+void
+slots_begin(struct slots *slots, struct slot_tally *tally, int64_t slot, int64_t oldest)
+{
+    struct sparse_counts counts;
+
+    if (tally->mask != 0) {
+        tally_take(tally, &counts);
+        slots_add(slots, slot, oldest, &counts);
     }
-    tally->mask = 0;
-    tally->first_offset = tally->last_offset = -1;
 }
 
 bool

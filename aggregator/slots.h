@@ -61,6 +61,9 @@ struct slot_tally {
 
 void tally_init(struct slot_tally *tally);
 
+/** Add counters to a tally, whatever slot it is of. */
+void tally_add(struct slot_tally *tally, const struct sparse_counts *counts);
+
 void slots_fini(struct slots *slots);
 
 /** The newest slot, live or not; SLOT_NONE when there never was one. */
@@ -87,6 +90,9 @@ void slots_add_tally(struct slots *slots, struct slot_tally *tally, int64_t slot
 /** Add to the slots what the tally holds. */
 void slots_pack(struct slots *slots, struct slot_tally *tally);
 
+/** Begin a slot with what the tally holds, if anything, and empty it. oldest: as in slots_add(). */
+void slots_begin(struct slots *slots, struct slot_tally *tally, int64_t slot, int64_t oldest);
+
 /** Note that the batch changed the slot; returns whether that is news. */
 static inline bool
 slots_set_dirty(struct slots *slots, int64_t slot)
@@ -100,6 +106,16 @@ slots_set_dirty(struct slots *slots, int64_t slot)
 
 /** Put in a slot as it was stored, ready packed; false when there is one already. */
 bool slots_insert(struct slots *slots, int64_t slot, struct span packed, int64_t oldest);
+
+/** Ask for the memory of the records: slots_insert() comes soon. */
+static inline void
+slots_prefetch(const struct slots *slots)
+{
+    if (slots->size != 0) {
+        __builtin_prefetch(slots->data);
+        __builtin_prefetch(slots->data + slots->size, 1); /* where a newer one goes */
+    }
+}
 
 /** Walk the records, oldest first. at: 0 at first. Returns false after the last. */
 bool slots_next(const struct slots *slots, size_t *at, int64_t *slot, struct span *packed);

@@ -536,11 +536,12 @@ restore_fold(struct claim *claim, struct claim_context *context, struct error *e
             claim->applied.next_group, claim->applied.next_active);
     partition_set_quiet(claim->fold, claim->applied.quiet);
 
-    const enum status status = read_state(claim, context->store, error);
+    enum status status = read_state(claim, context->store, error);
 
     if (status == STATUS_OK) {
-        partition_restore_end(claim->fold);
-    } else {
+        status = partition_restore_end(claim->fold, error);
+    }
+    if (status != STATUS_OK) {
         partition_destroy(claim->fold);
         claim->fold = NULL;
     }

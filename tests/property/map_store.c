@@ -277,6 +277,9 @@ map_store_restore(const struct map_store *store, const struct partition_options 
         assert(status == STATUS_OK);
         (void)status;
     }
-    partition_restore_end(partition);
+    const enum status status = partition_restore_end(partition, NULL);
+
+    assert(status == STATUS_OK);
+    (void)status;
     return partition;
 }

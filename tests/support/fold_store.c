@@ -201,6 +201,8 @@ restore_kind(const struct fold_store *store, enum fold_kind kind, struct partiti
 void
 fold_store_restore(const struct fold_store *store, struct partition *partition)
 {
+    struct error error;
+
     partition_restore_times(
             partition, store->times, store->next_series, store->next_group, store->next_active);
     restore_kind(store, FOLD_GROUP, partition, restore_name);
@@ -208,7 +210,7 @@ fold_store_restore(const struct fold_store *store, struct partition *partition)
     restore_kind(store, FOLD_MINUTE, partition, restore_slot);
     restore_kind(store, FOLD_HALF_HOUR, partition, restore_slot);
     restore_kind(store, FOLD_REVIEW, partition, restore_review);
-    partition_restore_end(partition);
+    require(partition_restore_end(partition, &error), &error);
 }
 
 /* ---- look ---------------------------------------------------------------------------------------
