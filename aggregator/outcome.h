@@ -90,16 +90,16 @@ struct outcome {
     int64_t event_time_ms;             /* when the attempt ended, ms since the epoch */
     struct span dimensions[DIM_COUNT]; /* null or empty: missing */
     struct span operation_id;
-    struct span event_id;                      /* null if absent */
-    struct span source;                        /* null if absent */
-    struct span unit_metric;                   /* null if absent */
-    struct span allocation_rule_id;            /* null if absent */
-    int64_t pricing_source_checked_at_ms;      /* TIME_NULL if absent */
-    int64_t units;                             /* valid if has_units */
-    int64_t input_tokens;                      /* valid if has_input_tokens */
-    int64_t output_tokens;                     /* valid if has_output_tokens */
-    int32_t attempt_number;                    /* 1 is the first attempt */
-    uint8_t source_url_count;                  /* 0..OUTCOME_URLS_MAX */
+    struct span event_id;                 /* null if absent */
+    struct span source;                   /* null if absent */
+    struct span unit_metric;              /* null if absent */
+    struct span allocation_rule_id;       /* null if absent */
+    int64_t pricing_source_checked_at_ms; /* TIME_NULL if absent */
+    int64_t units;                        /* valid if has_units */
+    int64_t input_tokens;                 /* valid if has_input_tokens */
+    int64_t output_tokens;                /* valid if has_output_tokens */
+    int32_t attempt_number;               /* 1 is the first attempt */
+    uint8_t source_url_count;             /* 0..OUTCOME_URLS_MAX */
     bool has_units, has_input_tokens, has_output_tokens;
     uint8_t retry_layer;    /* enum retry_layer */
     uint8_t result;         /* enum result_category */
