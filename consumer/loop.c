@@ -631,6 +631,21 @@ poll_source(struct loop *loop, struct batch *batch, struct error *error)
     return STATUS_OK;
 }
 
+/* After the poll, which waits: what was decided before a record was written holds for it. What was
+ * polled must be handled unless the process ends, or it would be skipped. */
+static enum status
+read_decisions(struct loop *loop, struct error *error)
+{
+    const enum status status =
+            loop->feed->ops->read_new(loop->feed, loop->options.decisions, error);
+
+    if (status == STATUS_OK || status_disposition(status) == DISPOSE_EXIT) {
+        return status;
+    }
+    log_warn("decisions", "status=\"%s\" error=\"%s\"", status_text(status), error->text);
+    return STATUS_OK;
+}
+
 enum status
 loop_turn(struct loop *loop, struct error *error)
 {
@@ -641,10 +656,10 @@ loop_turn(struct loop *loop, struct error *error)
         resume_waiting(loop, loop->claims[i]);
     }
     if (status == STATUS_OK) {
-        status = loop->feed->ops->read_new(loop->feed, loop->options.decisions, error);
+        status = poll_source(loop, &batch, error);
     }
     if (status == STATUS_OK) {
-        status = poll_source(loop, &batch, error);
+        status = read_decisions(loop, error);
     }
     if (status == STATUS_OK) {
         loop->batch_count = batch.count;

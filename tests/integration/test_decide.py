@@ -63,8 +63,8 @@ def started(name, **config):
 
 
 def retry(bed, number):
-    """One more retry; the event at which the service looks. It follows the decisions topic beside
-    the events, so one that comes at the same instant may be ahead of the decision."""
+    """One more retry; the event at which the service looks. Two fetches bring it and the decision,
+    so one that comes at the same instant may be ahead of the decision."""
     time.sleep(0.3)
     bed.produce_outcomes([outcome("ana", 1000 + number, 2)])
 
@@ -111,6 +111,22 @@ def a_review_is_decided_and_reopens_when_the_decision_ends():
     retry(bed, 2)
     reopened = reviews.want("reopened", "decision_expired")
     equal((reopened["review_id"], reopened["generation"]), (opened["review_id"], 2), "identity")
+    service.stop()
+
+
+def a_decision_that_comes_while_a_batch_waits_for_more_holds_for_it():
+    """What the batch ends with is known, not only what was known before its first record."""
+    bed, service, reviews = started("decide-batch", batch={"linger": "1s"})
+    opened = open_review(bed, reviews)
+    retry(bed, 0)
+    time.sleep(0.3)
+    decided_at = opened["window_end"].timestamp() * 1000 - 1000
+    producer = bed.producer()
+    producer.produce(bed.topics["decisions"], key="early", value=json.dumps({
+        "decision_id": "early", "decided_at": int(decided_at), "decision_owner": "ana",
+        "scope": {"owner_tag": "ana"}, "action": "revise_retry_behavior", "reason": "as agreed"}))
+    producer.flush(10)
+    reviews.want("decided", "decision", 2 * SOON)
     service.stop()
 
 
@@ -319,5 +335,6 @@ def own_core_limits():
 
 
 run([a_review_is_decided_and_reopens_when_the_decision_ends, a_revoked_decision_ends_at_once,
+     a_decision_that_comes_while_a_batch_waits_for_more_holds_for_it,
      decisions_that_are_not_valid_are_shown, what_decide_refuses, a_person_is_asked,
      no_core_dump_is_written], seconds=280)
