@@ -192,6 +192,22 @@ read_section(struct config_reader *reader, const struct yaml_node *map, const ch
     }
 }
 
+/* The values of both are read all the same, so that everything wrong is told at once. */
+static void
+tell_twice(struct config_reader *reader, const struct yaml_node *node, const char *source)
+{
+    for (size_t i = 0; i < node->child_count; i++) {
+        const struct yaml_node *child = &node->children[i];
+
+        if (child->first_line != 0) {
+            config_problem(reader->problems, (struct config_origin){source, child->line}, NULL,
+                    "%.60s stands here twice; the first is in line %d", child->key,
+                    child->first_line);
+        }
+        tell_twice(reader, child, source);
+    }
+}
+
 static void
 read_tree(struct config_reader *reader, const struct config_input *input)
 {
@@ -204,6 +220,7 @@ read_tree(struct config_reader *reader, const struct config_input *input)
                 error.text);
         return;
     }
+    tell_twice(reader, &root, input->name);
     if (root.kind == YAML_NODE_MAP) {
         read_section(reader, &root, "", input->name);
     } else if (root.kind == YAML_NODE_LIST || root.text[0] != '\0') {
@@ -232,6 +249,7 @@ set_text(struct config_reader *reader, const struct config_key *key, const char 
         config_problem(reader->problems, origin, key->name, "%s", error.text);
         return;
     }
+    tell_twice(reader, &node, origin.source);
     set_node(reader, key, &node, origin.source);
     yaml_node_fini(&node);
 }

@@ -125,10 +125,11 @@ enum yaml_kind { YAML_NODE_SCALAR, YAML_NODE_LIST, YAML_NODE_MAP };
 
 struct yaml_node {
     enum yaml_kind kind;
-    int line;    /* from 1 */
-    char *key;   /* owned; of a member of a map, else NULL */
-    char *text;  /* owned; of a scalar: never NULL */
-    bool quoted; /* a scalar that is text whatever it looks like */
+    int line;       /* from 1 */
+    int first_line; /* of the same key before in this map; 0: there is none */
+    char *key;      /* owned; of a member of a map, else NULL */
+    char *text;     /* owned; of a scalar: never NULL */
+    bool quoted;    /* a scalar that is text whatever it looks like */
     struct yaml_node *children;
     size_t child_count, child_capacity;
 };
@@ -136,8 +137,8 @@ struct yaml_node {
 /**
  * Read one document; an empty one is an empty map.
  *
- * Errors: STATUS_BAD_CONFIG, *line tells where: not YAML, aliases and anchors, a key twice, more
- * than one document, too deep, too large.
+ * Errors: STATUS_BAD_CONFIG, *line tells where: not YAML, aliases and anchors, more than one
+ * document, too deep, too large.
  */
 enum status yaml_tree_read(const char *text, size_t size, struct yaml_node *root, int *line,
         struct error *error) MUST_CHECK;

@@ -133,11 +133,8 @@ read_key(struct tree_reader *reader, const yaml_event_t *event, const struct yam
         status = take_scalar(reader, event, &child->key);
     }
     for (size_t i = 0; status == STATUS_OK && i + 1 < map->child_count; i++) {
-        if (strcmp(map->children[i].key, child->key) == 0) {
-            *reader->line = child->line;
-            status = error_set(reader->error, STATUS_BAD_CONFIG,
-                    "%.60s stands here twice; the first is in line %d", child->key,
-                    map->children[i].line);
+        if (strcmp(map->children[i].key, child->key) == 0 && child->first_line == 0) {
+            child->first_line = map->children[i].line;
         }
     }
     return status;
