@@ -35,6 +35,10 @@ enum status store_redis_reach(struct store *store, struct error *error) MUST_CHE
 enum status store_redis_check(
         struct store *store, const struct store_meta *meta, struct error *error) MUST_CHECK;
 
+/** As store_redis_check(), but writes nothing: state that is not there yet is all right. */
+enum status store_redis_look(
+        struct store *store, const struct store_meta *meta, struct error *error) MUST_CHECK;
+
 /* ---- namespaces: what `retrywatch rebuild` needs ------------------------------------------------
  */
 

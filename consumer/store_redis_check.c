@@ -255,7 +255,8 @@ write_first(struct store_redis *redis, const struct meta_field *fields, bool *wr
 }
 
 static enum status
-check_meta(struct store_redis *redis, const struct meta_field *fields, struct error *error)
+check_meta(
+        struct store_redis *redis, const struct meta_field *fields, bool write, struct error *error)
 {
     for (int i = 0; i < META_TRIES; i++) {
         const struct redis_reply *stored = NULL;
@@ -266,6 +267,10 @@ check_meta(struct store_redis *redis, const struct meta_field *fields, struct er
                 stored->item_count != 0) {
             status = store_redis_compare_meta(redis, fields, stored, false, error);
             redis_link_close(redis->link); /* ends the WATCH */
+            return status;
+        }
+        if (status == STATUS_OK && !write) {
+            redis_link_close(redis->link);
             return status;
         }
         if (status == STATUS_OK) {
@@ -322,8 +327,8 @@ store_redis_reach(struct store *store, struct error *error)
     return status;
 }
 
-enum status
-store_redis_check(struct store *store, const struct store_meta *meta, struct error *error)
+static enum status
+check(struct store *store, const struct store_meta *meta, bool write, struct error *error)
 {
     struct store_redis *redis = store_redis_of(store);
     struct meta_field fields[META_FIELDS];
@@ -332,10 +337,22 @@ store_redis_check(struct store *store, const struct store_meta *meta, struct err
 
     store_redis_meta_fields(meta, &text, fields);
     if (status == STATUS_OK) {
-        status = check_meta(redis, fields, error);
+        status = check_meta(redis, fields, write, error);
     }
     if (status != STATUS_OK && redis->link != NULL) {
         redis_link_close(redis->link);
     }
     return status;
+}
+
+enum status
+store_redis_check(struct store *store, const struct store_meta *meta, struct error *error)
+{
+    return check(store, meta, true, error);
+}
+
+enum status
+store_redis_look(struct store *store, const struct store_meta *meta, struct error *error)
+{
+    return check(store, meta, false, error);
 }

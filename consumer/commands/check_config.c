@@ -56,29 +56,37 @@ check_schema(const struct config *config)
 }
 
 static int
-check_kafka(const struct config *config)
+check_kafka(const struct config *config, struct kafka_facts *facts)
 {
-    struct kafka_facts facts = {0};
     struct error error = {0};
 
-    if (kafka_check(config, false, CONNECT_TIMEOUT_MS, &facts, &error) != STATUS_OK) {
+    if (kafka_check(config, false, CONNECT_TIMEOUT_MS, facts, &error) != STATUS_OK) {
         return cli_fail(&error);
     }
     printf("kafka %s: ok, cluster %s, %d partitions of %s\n",
             config_kafka(config, KAFKA_ALL, "bootstrap.servers"),
-            facts.cluster_id[0] != '\0' ? facts.cluster_id : "without an id",
-            (int)facts.partition_count, config->topics.outcomes);
+            facts->cluster_id[0] != '\0' ? facts->cluster_id : "without an id",
+            (int)facts->partition_count, config->topics.outcomes);
     return 0;
 }
 
+/* Whether the state in Redis is that of this topic can be told only when Kafka has answered. */
 static int
-check_redis(const struct config *config)
+check_redis(const struct config *config, const struct kafka_facts *facts)
 {
+    const struct store_meta meta = {
+            .cluster_id = facts->cluster_id,
+            .topic = config->topics.outcomes,
+            .partition_count = facts->partition_count,
+            .group = config->group,
+            .layout = config->layout,
+    };
     struct store *store = store_redis_new(config);
     struct error error = {0};
     int code = 0;
 
-    if (store_redis_reach(store, &error) != STATUS_OK) {
+    if ((facts->partition_count != 0 ? store_redis_look(store, &meta, &error)
+                                     : store_redis_reach(store, &error)) != STATUS_OK) {
         code = cli_fail(&error);
     } else {
         char *url = config_url_masked(config->redis.url);
@@ -127,6 +135,7 @@ command_check_config(int argc, char **argv)
             .options = options,
             .option_count = 1,
             .common = CLI_CONFIG};
+    struct kafka_facts facts = {0};
     struct config *config = NULL;
     int code = cli_parse(&cli, argc, argv);
 
@@ -142,8 +151,8 @@ command_check_config(int argc, char **argv)
     }
     if (code == 0 && connect) {
         log_init(LOG_ERROR, config->log.format); /* what matters is told in the end */
-        code = worse(code, check_kafka(config));
-        code = worse(code, check_redis(config));
+        code = worse(code, check_kafka(config, &facts));
+        code = worse(code, check_redis(config, &facts));
         code = worse(code, check_registry(config));
     }
     config_destroy(config);

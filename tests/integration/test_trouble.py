@@ -114,6 +114,22 @@ def it_waits_for_what_is_not_there_at_start():
     service.stop()
 
 
+def check_config_tells_what_run_would_refuse():
+    """State of something else is told before the service is started, and nothing is written."""
+    bed = Bed("look", partitions=1)
+    before = bed.command("check-config", "--connect", "--config", bed.path)
+    check("redis" in before.stdout, before.stdout)
+    equal(bed.redis.keys(f"{bed.prefix}:*"), [], "keys")
+    service = bed.service()
+    wait_until(lambda: bed.redis.exists(f"{bed.prefix}:meta"), 30, "rw:meta")
+    service.stop()
+    bed.command("check-config", "--connect", "--config", bed.path)
+    path = bed.write_config({**bed.config, "group": "another"}, "another.yaml")
+    said = bed.command("check-config", "--connect", "--config", path, want=1)
+    check("the state is of another setup: group is" in said.stderr, said.stderr)
+    equal(bed.redis.hget(f"{bed.prefix}:meta", "group"), bed.config["group"], "group")
+
+
 def passwords_are_used_and_never_shown():
     secret = "not-a-secret-91b3"
     server = Server("redis", "--requirepass", secret)
@@ -217,6 +233,7 @@ TESTS = [
     views_that_were_lost_are_shown_again,
     kafka_goes_away_and_comes_back,
     it_waits_for_what_is_not_there_at_start,
+     check_config_tells_what_run_would_refuse,
     passwords_are_used_and_never_shown,
     a_redis_that_may_drop_state_is_refused,
     state_of_something_else_is_refused,
