@@ -663,6 +663,7 @@ loop_turn(struct loop *loop, struct error *error)
     }
     if (status == STATUS_OK) {
         loop->batch_count = batch.count;
+        loop_note_ahead(loop, &batch);
         status = handle_batch(loop, &batch, error);
     }
     for (size_t i = 0; i < loop->claim_count && status == STATUS_OK; i++) {

@@ -35,6 +35,7 @@ struct loop_metrics {
     uint64_t events;                 /* counted */
     uint64_t rejected[STATUS_COUNT]; /* by reason */
     uint64_t reviews;                /* published */
+    uint64_t ahead;                  /* stamped ahead of the clock by more than limits.future */
     uint64_t execs, transactions, loads;
 };
 

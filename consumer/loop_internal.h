@@ -42,6 +42,9 @@ int64_t loop_wall(const struct loop *loop); /* since the epoch */
 
 struct claim *loop_find(struct loop *loop, int32_t partition);
 
+/** Tell of records that are stamped ahead of the clock (loop_ahead.c). */
+void loop_note_ahead(struct loop *loop, const struct batch *batch);
+
 /** Pause a partition and load it again after ms (its own backoff if -1). */
 void loop_reload(struct loop *loop, struct claim *claim, int64_t ms);
 void loop_reload_all(struct loop *loop, int64_t ms);

@@ -102,4 +102,16 @@ def noise_neither_stops_nor_repeats():
     equal(len(bed.read("rejected")), len(first) + 1, "rejected records after a restart")
 
 
-run([each_kind_is_rejected_with_its_reason, noise_neither_stops_nor_repeats])
+def a_record_that_is_stamped_ahead_is_counted_and_told():
+    """Kafka takes a record up to an hour ahead, unless the topic says otherwise."""
+    bed, ahead = Bed("ahead", partitions=1), now_ms() + 20 * 60_000
+    value = avro(outcome("early", time_ms=ahead), schema("outcome"))
+    bed.produce([(b"early", value, ahead, 0)])
+    service = bed.service()
+    bed.wait_owner("early", "60m:attempts", 1)
+    service.wait_log(r"level=warn at=ahead partition=0 offset=0 ahead_ms=1\d{6}\b")
+    service.stop()
+
+
+run([each_kind_is_rejected_with_its_reason, noise_neither_stops_nor_repeats,
+     a_record_that_is_stamped_ahead_is_counted_and_told])
