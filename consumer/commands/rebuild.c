@@ -66,7 +66,8 @@ check_stopped(const struct config *config, struct error *error)
     }
     return error_set(error, STATUS_REFUSED,
             "the service is running: group %s has %d member%s: stop it first. One that was killed, "
-            "or that has an `instance`, is forgotten after session.timeout.ms (15 s)",
+            "or that has an `instance`, is forgotten after session.timeout.ms (15 s, unless "
+            "`kafka` sets it)",
             config->group, progress.members, progress.members == 1 ? "" : "s");
 }
 
