@@ -36,6 +36,7 @@ struct loop_metrics {
     uint64_t rejected[STATUS_COUNT]; /* by reason */
     uint64_t reviews;                /* published */
     uint64_t ahead;                  /* stamped ahead of the clock by more than limits.future */
+    uint64_t owners_split;           /* views of an owner that another partition has too */
     uint64_t execs, transactions, loads;
 };
 

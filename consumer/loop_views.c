@@ -8,6 +8,8 @@
 
 #include "consumer/log.h"
 
+#include <inttypes.h>
+
 #define VIEWS_PER_TURN 500 /* owners in one pipeline, so that Redis answers others in between */
 
 /* A view costs Redis about 50 us, as much as the state of a hundred events, and the records that
@@ -64,6 +66,22 @@ views_budget(struct loop *loop)
     return left < most ? left : most;
 }
 
+/* Groups, reviews and views belong to a partition, so an owner in two is judged by its parts. */
+static void
+note_split_owner(struct loop *loop, const struct claim *claim, struct span owner)
+{
+    const int32_t other = views_other_partition(loop->views, claim->partition, owner);
+
+    if (other >= 0) {
+        loop->metrics.owners_split += 1;
+        log_warn("owner",
+                "owner=%.*s partition=%" PRId32 " other=%" PRId32
+                " text=\"the owner is in two partitions and is counted apart in each: records must "
+                "be keyed by owner\"",
+                (int)owner.size, (const char *)owner.data, claim->partition, other);
+    }
+}
+
 static void
 show_owners_of(struct loop *loop, struct claim *claim, int64_t *budget)
 {
@@ -74,6 +92,7 @@ show_owners_of(struct loop *loop, struct claim *claim, int64_t *budget)
         if (forgotten) {
             views_forget_owner(loop->views, claim->partition, view.owner);
         } else {
+            note_split_owner(loop, claim, view.owner);
             views_put_owner(loop->views, claim->partition, &view);
         }
         *budget -= 1;

@@ -359,6 +359,22 @@ put_minutes(
     remember_minutes(views, &now);
 }
 
+int32_t
+views_other_partition(struct views *views, int32_t partition, struct span owner)
+{
+    const struct span name = owner_name(views, partition, owner);
+    const uint64_t hash = hash_spans(&name, 1);
+    const struct shown_minutes *known;
+    size_t at = 0;
+
+    while ((known = table_next(&views->minutes, hash, &at)) != NULL) {
+        if (known->partition != partition) {
+            return known->partition;
+        }
+    }
+    return -1;
+}
+
 void
 views_put_owner(struct views *views, int32_t partition, const struct owner_view *view)
 {

@@ -13,6 +13,13 @@ struct views;
 struct views *views_new(const char *prefix);
 void views_destroy(struct views *views);
 
+/**
+ * Another partition whose view of this owner was written here, -1 if none: both write the same
+ * keys, so each shows its own part only. Never of `_MISSING` and `_OTHER`, which have a view in
+ * each.
+ */
+int32_t views_other_partition(struct views *views, int32_t partition, struct span owner);
+
 /** rw:view:owners, :owner:, :buckets:, :minutes: of one owner. partition_shown: this partition. */
 void views_put_owner(struct views *views, int32_t partition, const struct owner_view *view);
 

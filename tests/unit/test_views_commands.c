@@ -138,6 +138,25 @@ test_owner(void **state)
     views_destroy(views);
 }
 
+static void
+test_owner_in_two_partitions(void **state)
+{
+    struct views *views = views_new("rw");
+    const struct owner_view ana = example("ana");
+    const struct owner_view nobody = example("_MISSING");
+
+    (void)state;
+    assert_int_equal(views_other_partition(views, 3, ana.owner), -1);
+    views_put_owner(views, 3, &ana);
+    views_put_owner(views, 3, &nobody);
+    assert_int_equal(views_other_partition(views, 3, ana.owner), -1);
+    assert_int_equal(views_other_partition(views, 5, ana.owner), 3);
+    assert_int_equal(views_other_partition(views, 5, nobody.owner), -1);
+    views_forget_owner(views, 3, ana.owner);
+    assert_int_equal(views_other_partition(views, 5, ana.owner), -1);
+    views_destroy(views);
+}
+
 /* No reader sees an owner between the UNLINK and the HSET of its buckets. */
 static void
 test_owner_changes_at_once(void **state)
@@ -473,6 +492,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
             cmocka_unit_test(test_owner),
+            cmocka_unit_test(test_owner_in_two_partitions),
             cmocka_unit_test(test_owner_changes_at_once),
             cmocka_unit_test(test_last_event_never_goes_back),
             cmocka_unit_test(test_unknown_last_event_is_left_alone),
