@@ -417,8 +417,14 @@ publisher_kafka_new(const struct config *config, struct source *source, struct p
     publisher->trouble.owner = publisher;
     name_transactions(publisher);
 
-    const enum status status = open_producer(publisher, error);
+    enum status status = open_producer(publisher, error);
 
+    if (status == STATUS_OK) {
+        /* Now, and not with the first transaction: it takes a while, and it ends what an instance
+         * of the same name left open, which loading would wait for. Else the first one tries. */
+        status = make_ready(publisher, error);
+        status = status_disposition(status) == DISPOSE_EXIT ? status : STATUS_OK;
+    }
     if (status != STATUS_OK) {
         publisher_destroy(&publisher->base);
         return status;
