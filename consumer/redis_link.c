@@ -24,6 +24,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define SEND_BYTES (4 << 20) /* of an EXEC of some 60,000 updates */
 #define RECEIVE_SIZE ((size_t)64 * 1024)
 #define REPLY_BYTES_MAX ((size_t)256 * 1024 * 1024) /* of one reply, on the wire and in memory */
 #define REPLY_ITEMS_MAX ((size_t)1024 * 1024)       /* of one array */
@@ -192,6 +193,7 @@ static int
 open_socket(int family, const struct sockaddr *to, socklen_t size, int64_t deadline_ms, int *fd)
 {
     const int opened = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int send_size = SEND_BYTES;
     const int on = 1;
     int failure = 0;
 
@@ -213,6 +215,9 @@ open_socket(int family, const struct sockaddr *to, socklen_t size, int64_t deadl
         close(opened);
         return failure;
     }
+    /* A whole EXEC goes to the kernel at once, and reaches Redis while the next one is counted. The
+     * kernel gives less when net.core.wmem_max is less. */
+    setsockopt(opened, SOL_SOCKET, SO_SNDBUF, &send_size, sizeof(send_size));
     if (family != AF_UNIX) {
         /* Commands leave at once; a peer that vanished is noticed some day. */
         setsockopt(opened, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
