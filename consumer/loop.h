@@ -26,8 +26,9 @@ struct loop_options {
     struct decoder *decoder;
     struct decisions *decisions; /* filled from the feed */
     digest_function *digest;
-    uint64_t process; /* 64 random bits: the first half of every token */
-    bool rebuilds;    /* count the log anew, publish nothing (rebuild.h) */
+    int32_t partition_count; /* of the topic, as the state has it; 0: not looked at */
+    uint64_t process;        /* 64 random bits: the first half of every token */
+    bool rebuilds;           /* count the log anew, publish nothing (rebuild.h) */
 };
 
 /* Since the start of the process. */

@@ -72,6 +72,15 @@ load_left(const struct load_round *round)
 static enum status
 load_stored(struct load_round *round, struct loading *item, struct error *error)
 {
+    const struct loop_options *options = &round->loop->options;
+
+    if (options->partition_count != 0 && item->claim->partition >= options->partition_count) {
+        return error_set(error, STATUS_REFUSED,
+                "partitions were added to %s, which had %" PRId32 " at start: owners moved to "
+                "other partitions; `retrywatch rebuild` counts the log anew",
+                options->config->topics.outcomes, options->partition_count);
+    }
+
     const enum status status = claim_read_stored(item->claim, &round->loop->context, error);
 
     return status == STATUS_OK ? STATUS_OK : load_failed(round, item, status, error);

@@ -75,6 +75,7 @@ service_make_loop(struct service *service, bool rebuilds, struct error *error)
             .clock = &clock_system,
             .decoder = service->decoder,
             .digest = digest_sha256,
+            .partition_count = service->facts.partition_count,
             .rebuilds = rebuilds,
     };
 

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions
 
 from harness import (Bed, Server, check, equal, now_ms, outcome, rise, run, stay,
                      wait_until)
@@ -182,6 +182,20 @@ def state_of_something_else_is_refused():
     equal(bed.owner("ana")["24h:attempts"], 20, "attempts")
 
 
+def partitions_that_are_added_while_it_runs_stop_it():
+    """Owners have moved: what is counted in the new ones began in the old ones."""
+    bed = Bed("added", partitions=1)
+    bed.config["kafka"]["topic.metadata.refresh.interval.ms"] = 1000
+    bed.write_config(bed.config)
+    bed.produce_outcomes(some("ana", 20))
+    service = bed.service()
+    bed.wait_owner("ana", "24h:attempts", 20)
+    admin = AdminClient({"bootstrap.servers": bed.kafka})
+    for future in admin.create_partitions([NewPartitions(bed.topics["outcomes"], 2)]).values():
+        future.result(30)
+    service.wait_refusal("partitions were added", "retrywatch rebuild")
+
+
 def state_and_offsets_that_do_not_belong_together_are_refused():
     bed = Bed("apart", partitions=1)
     bed.produce_outcomes(some("ana", 20))
@@ -237,6 +251,7 @@ TESTS = [
     passwords_are_used_and_never_shown,
     a_redis_that_may_drop_state_is_refused,
     state_of_something_else_is_refused,
+    partitions_that_are_added_while_it_runs_stop_it,
     state_and_offsets_that_do_not_belong_together_are_refused,
     topics_that_are_missing_are_named_or_created,
 ]
