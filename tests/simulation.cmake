@@ -17,6 +17,7 @@ retrywatch_simulation(random ${CMAKE_CURRENT_SOURCE_DIR}/simulation/run.sh 2000)
 retrywatch_simulation(pairs ${CMAKE_CURRENT_SOURCE_DIR}/simulation/run.sh --pairs)
 retrywatch_simulation(calls simulate --calls)
 retrywatch_simulation(here simulate --seed 1000001 --seeds 100)
+retrywatch_simulation(bugs python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/simulation/bugs.py --check)
 set_tests_properties(simulation.random simulation.pairs PROPERTIES
     RESOURCE_LOCK build_release) # both may build it
 

@@ -2,11 +2,12 @@
 # bugs.py - plants one protocol bug at a time, and counts the seeds until the simulation sees it.
 #
 # SPDX-License-Identifier: Apache-2.0
-"""tests/simulation/bugs.py [--seeds 2000] [--only NAME]...
+"""tests/simulation/bugs.py [--check] [--seeds 2000] [--only NAME]...
 
 Each bug of bugs.txt replaces a piece of the source; the changed file is compiled and linked into a
 simulate of its own, in a temporary directory. Needs build/release (tests/simulation/run.sh makes
-it). Exit 0: every bug was found; 1: one was not, and the checker is blind there.
+it). Exit 0: every bug was found; 1: one was not, and the checker is blind there. --check only looks
+whether each can still be planted.
 """
 import argparse
 import json
@@ -105,7 +106,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=2000)
     parser.add_argument("--only", action="append")
+    parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
+    if options.check:
+        for _, _, file, pairs in read_bugs():
+            plant(file, pairs)
+        return
     blind = 0
     tried = 0
     for name, why, file, pairs in read_bugs():
