@@ -17,6 +17,7 @@ struct command {
 
 /* In the order in which a newcomer needs them. */
 static const struct command commands[] = {
+        {"demo", command_demo, "Show what it does, on a private broker and Redis"},
         {"run", command_run, "Run the service"},
         {"check-config", command_check_config, "Say what is wrong with the configuration"},
         {"owners", command_owners, "Show who retries"},

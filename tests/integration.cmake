@@ -59,3 +59,7 @@ retrywatch_test(integration view_reader consumer)
 add_test(NAME integration.show
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/integration/show.sh $<TARGET_FILE:retrywatch>)
 set_tests_properties(integration.show PROPERTIES LABELS integration TIMEOUT 60)
+# The demo starts what it needs itself.
+add_test(NAME integration.demo
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/integration/demo.sh $<TARGET_FILE:retrywatch>)
+set_tests_properties(integration.demo PROPERTIES LABELS integration TIMEOUT 180)

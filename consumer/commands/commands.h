@@ -19,6 +19,7 @@ int command_review(int argc, char **argv);
 int command_rebuild(int argc, char **argv);
 int command_broker(int argc, char **argv);
 int command_notify(int argc, char **argv);
+int command_demo(int argc, char **argv);
 int command_docs(int argc, char **argv);
 
 #endif
