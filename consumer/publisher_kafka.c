@@ -21,6 +21,7 @@
 #define STEP_WAIT_MS 5000    /* for the records, and for the offsets */
 #define COMMIT_WAIT_MS 10000 /* beyond it the outcome is unknown, which costs a load */
 #define ABORT_WAIT_MS 3000   /* beyond it the producer is thrown away instead */
+#define LOOK_UP_WAIT_MS 1000
 #define POLL_MS 10
 #define TRANSACTIONAL_ID_SIZE 320
 
@@ -30,9 +31,10 @@ struct publisher_kafka {
     struct source *source;
     struct kafka_trouble trouble;
     char transactional_id[TRANSACTIONAL_ID_SIZE];
-    rd_kafka_t *rk;              /* NULL: to be made by the next call */
-    bool ready;                  /* init_transactions() has succeeded */
-    size_t undelivered;          /* records of this call without an answer yet */
+    rd_kafka_t *rk;                       /* NULL: to be made by the next call */
+    rd_kafka_topic_t *topics[OUT_TOPICS]; /* held, so that it knows them; or NULL */
+    bool ready;                           /* init_transactions() has succeeded */
+    size_t undelivered;                   /* records of this call without an answer yet */
     rd_kafka_resp_err_t refused; /* why a record of this call was not taken; else NO_ERROR */
 };
 
@@ -56,6 +58,12 @@ close_producer(struct publisher_kafka *publisher)
     if (publisher->rk != NULL) {
         rd_kafka_purge(publisher->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_poll(publisher->rk, 0);
+        for (size_t i = 0; i < OUT_TOPICS; i++) {
+            if (publisher->topics[i] != NULL) {
+                rd_kafka_topic_destroy(publisher->topics[i]);
+                publisher->topics[i] = NULL;
+            }
+        }
         rd_kafka_destroy(publisher->rk);
     }
     publisher->rk = NULL;
@@ -112,6 +120,27 @@ transaction_failed(struct publisher_kafka *publisher, rd_kafka_error_t *problem,
     return status;
 }
 
+/* Who leads the partitions is asked now: the first record to a topic that librdkafka does not know
+ * waits for it, 0.7 s were seen. Best effort. */
+static void
+look_up_topics(struct publisher_kafka *publisher)
+{
+    const char *names[OUT_TOPICS];
+
+    names[OUT_REVIEWS] = publisher->config->topics.reviews;
+    names[OUT_REJECTED] = publisher->config->topics.rejected;
+    for (size_t i = 0; i < OUT_TOPICS; i++) {
+        const struct rd_kafka_metadata *metadata = NULL;
+
+        publisher->topics[i] = rd_kafka_topic_new(publisher->rk, names[i], NULL);
+        if (publisher->topics[i] != NULL &&
+                rd_kafka_metadata(publisher->rk, 0, publisher->topics[i], &metadata,
+                        LOOK_UP_WAIT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rd_kafka_metadata_destroy(metadata);
+        }
+    }
+}
+
 /* A producer that can begin a transaction. */
 static enum status
 make_ready(struct publisher_kafka *publisher, struct error *error)
@@ -137,6 +166,7 @@ make_ready(struct publisher_kafka *publisher, struct error *error)
             return status;
         }
     }
+    look_up_topics(publisher);
     kafka_trouble_over(&publisher->trouble);
     publisher->ready = true;
     return STATUS_OK;

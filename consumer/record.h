@@ -22,7 +22,7 @@ struct position {
 };
 
 /* What is published. Headers as headers_put() (codec/state.h) wrote them. */
-enum out_topic { OUT_REVIEWS, OUT_REJECTED };
+enum out_topic { OUT_REVIEWS, OUT_REJECTED, OUT_TOPICS };
 
 struct out_record {
     enum out_topic topic;
