@@ -30,15 +30,6 @@ add_offsets(struct counts *counts, int64_t first, int64_t last)
     }
 }
 
-void
-counts_add(struct counts *counts, const struct counts *other)
-{
-    for (size_t i = 0; i < COUNT_NUMBER; i++) {
-        counts->n[i] = count_sum(counts->n[i], other->n[i]);
-    }
-    add_offsets(counts, other->first_offset, other->last_offset);
-}
-
 /* ---- one event ------------------------------------------------------------------------------ */
 
 /* Counters are added in the order of enum count. */

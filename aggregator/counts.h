@@ -39,9 +39,6 @@ struct counts {
 
 void counts_init(struct counts *counts);
 
-/** Add what other has; offsets become the smallest and the largest of both. */
-void counts_add(struct counts *counts, const struct counts *other);
-
 /** a + b, at most UINT64_MAX. */
 static inline uint64_t
 count_sum(uint64_t a, uint64_t b)
@@ -75,7 +72,7 @@ struct event_counts {
 void event_counts_init(struct event_counts *event, const struct outcome *outcome, int64_t offset,
         bool late, uint32_t missing);
 
-/** Add what other has. */
+/** Add what other has; offsets become the smallest and the largest of both. */
 void counts_add_sparse(struct counts *counts, const struct sparse_counts *other);
 
 /* Version byte, mask of the counters that are not zero (varint), those counters (varints); then,

@@ -9,6 +9,30 @@
 
 #include <cmocka.h>
 
+static struct sparse_counts
+sparse_of(const struct counts *counts)
+{
+    struct sparse_counts sparse = {
+            .first_offset = counts->first_offset, .last_offset = counts->last_offset};
+    size_t size = 0;
+
+    for (size_t i = 0; i < COUNT_NUMBER; i++) {
+        if (counts->n[i] != 0) {
+            sparse.mask |= UINT64_C(1) << i;
+            sparse.value[size++] = counts->n[i];
+        }
+    }
+    return sparse;
+}
+
+static void
+add(struct counts *counts, const struct counts *other)
+{
+    const struct sparse_counts sparse = sparse_of(other);
+
+    counts_add_sparse(counts, &sparse);
+}
+
 static struct counts
 counts_of(const struct outcome *outcome, bool late, uint32_t missing)
 {
@@ -138,33 +162,17 @@ test_saturation(void **state)
     other.n[COUNT_FIRST_UNITS] = 7;
     other.first_offset = 3;
     other.last_offset = 9;
-    counts_add(&counts, &other);
+    add(&counts, &other);
     assert_int_equal(counts.n[COUNT_FIRST_UNITS], UINT64_MAX);
     assert_int_equal(counts.first_offset, 3);
     other.first_offset = 2;
     other.last_offset = 5;
-    counts_add(&counts, &other);
+    add(&counts, &other);
     assert_int_equal(counts.first_offset, 2);
     assert_int_equal(counts.last_offset, 9);
 }
 
 /* ---- the packed form ------------------------------------------------------------------------- */
-
-static struct sparse_counts
-sparse_of(const struct counts *counts)
-{
-    struct sparse_counts sparse = {
-            .first_offset = counts->first_offset, .last_offset = counts->last_offset};
-    size_t size = 0;
-
-    for (size_t i = 0; i < COUNT_NUMBER; i++) {
-        if (counts->n[i] != 0) {
-            sparse.mask |= UINT64_C(1) << i;
-            sparse.value[size++] = counts->n[i];
-        }
-    }
-    return sparse;
-}
 
 static size_t
 pack(const struct counts *counts, uint8_t *bytes)
@@ -237,7 +245,7 @@ test_merge(void **state)
 
         const struct sparse_counts sparse = sparse_of(&counts);
 
-        counts_add(&sum, &counts);
+        add(&sum, &counts);
         packed = (struct span){bytes[i % 2], counts_merge(packed, &sparse, bytes[i % 2])};
         assert_int_equal(counts_unpack(packed, &unpacked), STATUS_OK);
         assert_memory_equal(&unpacked, &sum, sizeof(sum));
