@@ -20,6 +20,7 @@
 #define COMMITTED_WAIT_MS 5000 /* waits for transactions of others */
 #define REQUEST_WAIT_MS 5000
 #define LINGER_RECORDS 20000 /* in a batch: more would hardly share more slots */
+#define WAKE_BYTES 1048576   /* of values in a batch: there may be more where it came from */
 #define SEEK_WAIT_MS 2000    /* a fetcher that has just been assigned may still be starting */
 #define SEEK_RETRY_MS 10
 
@@ -31,6 +32,7 @@ struct partition {
 };
 
 #define OFFSET_NONE INT64_C(-1)
+#define HAS_FETCH_BACKOFF (RD_KAFKA_VERSION >= 0x02020000) /* fetch.queue.backoff.ms */
 
 struct source_kafka {
     struct source base;
@@ -438,6 +440,43 @@ fetch(struct source_kafka *source, int64_t timeout_ms, size_t count)
     }
 }
 
+/*
+ * Make the fetchers look at their queue: it has room now.
+ *
+ * A fetcher of librdkafka before 2.2 that has found its queue full sleeps for up to a second, and
+ * the loop may empty the queue sooner. It wakes when it has a request to send, so one is made: for
+ * the ends of the partitions, whose answer nobody waits for. Later versions have
+ * fetch.queue.backoff.ms.
+ */
+static void
+wake_fetchers(struct source_kafka *source)
+{
+    rd_kafka_topic_partition_list_t *list =
+            rd_kafka_topic_partition_list_new((int)source->partition_count);
+
+    for (size_t i = 0; i < source->partition_count; i++) {
+        if (source->partitions[i].resumed) {
+            rd_kafka_topic_partition_list_add(list, source->config->topics.outcomes, (int32_t)i)
+                    ->offset = RD_KAFKA_OFFSET_END;
+        }
+    }
+    if (list->cnt > 0) {
+        rd_kafka_offsets_for_times(source->rk, list, 0); /* 0 ms: fails by design */
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static size_t
+batch_bytes(const struct source_kafka *source)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < source->message_count; i++) {
+        bytes += source->records[i].value.size;
+    }
+    return bytes;
+}
+
 /* Fill the batch: what is there at once, then the first record, then until linger is over. Nobody
  * works while more is waited for, so that a batch of LINGER_RECORDS goes as it is. What is there at
  * once has waited since some time after the last poll: while the loop was busy, linger has gone by.
@@ -467,6 +506,9 @@ collect(struct source_kafka *source, size_t max, int64_t wait_ms, int64_t linger
              (source->message_count > 0 || source->trouble.error.status == STATUS_OK ||
                      source->trouble.error.status == known));
     source->polled_ms = now_ms(source);
+    if (!HAS_FETCH_BACKOFF && batch_bytes(source) >= WAKE_BYTES) {
+        wake_fetchers(source);
+    }
 }
 
 /* A broker that was reported down is asked once a second whether it is back. */
@@ -677,12 +719,14 @@ static const struct source_ops source_kafka_ops = {
         .destroy = source_destroy,
 };
 
-/* A fetch of 256 KiB and a queue by count: else one large fetch of a topic that compresses well
- * fills the queue, and the fetcher sleeps until it looks again. */
+/* Fetches of 256 KiB: else one large fetch of a topic that compresses well fills the queue. The
+ * queue is short, so that records are still in a cache when they are counted, and looked at again
+ * soon (see wake_fetchers()). */
 static const struct kafka_setting source_defaults[] = {
         {"fetch.message.max.bytes", "262144", NULL},
         {"queued.min.messages", "1000000", NULL},
-        {"queued.max.messages.kbytes", "262144", NULL},
+        {"queued.max.messages.kbytes", "65536", NULL},
+        {"fetch.queue.backoff.ms", HAS_FETCH_BACKOFF ? "10" : NULL, NULL},
         /* A member that died is missed after 15 s, not 45; also the one that this process was
          * before the brokers were away for longer. */
         {"session.timeout.ms", "15000", NULL},

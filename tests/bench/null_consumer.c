@@ -2,9 +2,10 @@
  *
  * null_consumer BOOTSTRAP TOPIC COUNT [PROPERTY=VALUE ...]
  *
- * The settings are those of consumer/source_kafka.c. Reads every partition from the beginning
- * until COUNT messages are seen, and prints one line of JSON. The clock, the CPU time of the
- * process and the count all start when the first batch is in: connecting is in none of them.
+ * The settings are those of consumer/source_kafka.c, and its way to wake fetchers. Reads every
+ * partition from the beginning until COUNT messages are seen, and prints one line of JSON. The
+ * clock, the CPU time of the process and the count all start when the first batch is in: connecting
+ * is in none of them.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <librdkafka/rdkafka.h>
@@ -21,6 +22,8 @@
 #define LINGER_MS 50
 #define SILENCE_MS 30000 /* without a message: something is wrong */
 #define ASK_MS 10000
+#define WAKE_BYTES 1048576
+#define HAS_FETCH_BACKOFF (RD_KAFKA_VERSION >= 0x02020000)
 
 struct tally {
     uint64_t count, bytes, first; /* first: messages of the first batch */
@@ -63,14 +66,17 @@ connect_consumer(const char *bootstrap, char **properties, int count)
             {"isolation.level", "read_committed"},
             {"fetch.message.max.bytes", "262144"},
             {"queued.min.messages", "1000000"},
-            {"queued.max.messages.kbytes", "262144"},
+            {"queued.max.messages.kbytes", "65536"},
+            {"fetch.queue.backoff.ms", HAS_FETCH_BACKOFF ? "10" : NULL},
     };
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     char text[256];
 
     set(conf, "bootstrap.servers", bootstrap);
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-        set(conf, settings[i][0], settings[i][1]);
+        if (settings[i][1] != NULL) {
+            set(conf, settings[i][0], settings[i][1]);
+        }
     }
     for (int i = 0; i < count; i++) {
         char *equals = strchr(properties[i], '=');
@@ -91,7 +97,7 @@ connect_consumer(const char *bootstrap, char **properties, int count)
     return rk;
 }
 
-static void
+static rd_kafka_topic_partition_list_t *
 assign_all(rd_kafka_t *rk, const char *topic)
 {
     rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
@@ -109,9 +115,19 @@ assign_all(rd_kafka_t *rk, const char *topic)
         rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
     }
     rd_kafka_assign(rk, list);
-    rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_destroy(handle);
+    return list;
+}
+
+/* As wake_fetchers() of consumer/source_kafka.c. */
+static void
+wake(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+    }
+    rd_kafka_offsets_for_times(rk, list, 0);
 }
 
 static void
@@ -134,7 +150,7 @@ count_batch(struct tally *tally, rd_kafka_message_t **messages, ssize_t got)
 }
 
 static void
-consume(rd_kafka_t *rk, uint64_t wanted, struct tally *tally)
+consume(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, uint64_t wanted, struct tally *tally)
 {
     static rd_kafka_message_t *messages[BATCH];
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
@@ -142,8 +158,12 @@ consume(rd_kafka_t *rk, uint64_t wanted, struct tally *tally)
 
     while (tally->count < wanted) {
         const ssize_t got = rd_kafka_consume_batch_queue(queue, LINGER_MS, messages, BATCH);
+        const uint64_t before = tally->bytes;
 
         count_batch(tally, messages, got);
+        if (!HAS_FETCH_BACKOFF && tally->bytes - before >= WAKE_BYTES) {
+            wake(rk, list);
+        }
         if (got > 0) {
             heard = seconds(CLOCK_MONOTONIC);
         } else if (seconds(CLOCK_MONOTONIC) - heard > SILENCE_MS / 1000.0) {
@@ -166,8 +186,9 @@ main(int argc, char **argv)
 
     rd_kafka_t *rk = connect_consumer(argv[1], argv + 4, argc - 4);
 
-    assign_all(rk, argv[2]);
-    consume(rk, strtoull(argv[3], NULL, 10), &tally);
+    rd_kafka_topic_partition_list_t *list = assign_all(rk, argv[2]);
+
+    consume(rk, list, strtoull(argv[3], NULL, 10), &tally);
 
     const double took = tally.ended - tally.begun;
     const double cpu = tally.cpu_ended - tally.cpu_begun;
@@ -179,6 +200,7 @@ main(int argc, char **argv)
            "\"events_per_second\":%.0f,\"events_per_cpu_second\":%.0f,\"peak_mib\":%.0f}\n",
             (unsigned long long)tally.count, (unsigned long long)tally.bytes, took, cpu,
             timed / took, timed / cpu, (double)usage.ru_maxrss / 1024);
+    rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_destroy(rk);
     return 0;
 }
