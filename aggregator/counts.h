@@ -30,6 +30,8 @@ enum count {
     COUNT_NUMBER
 };
 
+#define COUNTS_BASE_MASK ((UINT64_C(1) << COUNT_BASE) - 1) /* as in struct sparse_counts */
+
 /* All counters are 64-bit and stop at UINT64_MAX. */
 struct counts {
     uint64_t n[COUNT_NUMBER];
@@ -59,7 +61,7 @@ struct sparse_counts {
 /* What one event adds, computed once and then added to each slot and sum that it is in. */
 struct event_counts {
     struct sparse_counts all;
-    struct sparse_counts base; /* the base counters only, without offsets: for half-hours */
+    struct sparse_counts base; /* the base counters only, without offsets: for slots of groups */
 };
 
 /**

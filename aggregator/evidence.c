@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "aggregator/evidence.h"
 
+#include "aggregator/hash.h"
 #include "aggregator/memory.h"
 #include "aggregator/slots.h"
 
@@ -87,21 +88,42 @@ remember_pricing_date(struct evidence *evidence, int64_t checked_at_ms, int64_t 
     return true;
 }
 
-bool
-evidence_remember(struct evidence *evidence, const struct outcome *outcome, int64_t event_ms,
-        int64_t stream_ms)
+uint64_t
+evidence_hash(const struct outcome *outcome)
+{
+    const uint64_t urls = hash_spans(outcome->source_urls, outcome->source_url_count);
+
+    return hash_spans(&outcome->unit_metric, 1) * 2 + urls +
+           (outcome->allocation_rule_id.size != 0);
+}
+
+static bool
+remember_texts(struct evidence *evidence, const struct outcome *outcome, int64_t stream_ms)
 {
     bool changed = remember_unit_metric(evidence, outcome->unit_metric, stream_ms);
 
     for (size_t i = 0; i < outcome->source_url_count; i++) {
         changed |= remember_url(evidence, outcome->source_urls[i]);
     }
-    changed |= remember_pricing_date(evidence, outcome->pricing_source_checked_at_ms, event_ms);
     if (outcome->allocation_rule_id.size != 0 && !evidence->allocation_rule_seen) {
         evidence->allocation_rule_seen = true;
         changed = true;
     }
     return changed;
+}
+
+bool
+evidence_remember(struct evidence *evidence, const struct outcome *outcome, uint64_t texts,
+        int64_t event_ms, int64_t stream_ms)
+{
+    bool changed = false;
+
+    if (texts != evidence->texts_seen) {
+        changed = remember_texts(evidence, outcome, stream_ms);
+        evidence->texts_seen = texts;
+    }
+    return remember_pricing_date(evidence, outcome->pricing_source_checked_at_ms, event_ms) ||
+           changed;
 }
 
 struct span

@@ -10,29 +10,34 @@
 
 /* Remembered in offset order. Owns its bytes. */
 struct evidence {
-    uint8_t *unit_metric; /* the last one; NULL when none was seen */
-    uint32_t unit_metric_size;
+    uint64_t texts_seen; /* evidence_hash() of the last event: it names nothing new. 0: look */
+    int64_t pricing_source_checked_at_ms; /* the newest; TIME_NULL when none was seen */
     int64_t unit_metric_changed_ms; /* T of the last change; TIME_NULL when it never changed */
+    uint8_t *unit_metric;           /* the last one; NULL when none was seen */
+    uint32_t unit_metric_size;
     struct {
         uint8_t *data;
         uint32_t size;
     } source_urls[OUTCOME_URLS_MAX]; /* the first 8 different ones */
     uint32_t source_url_count;
-    int64_t pricing_source_checked_at_ms; /* the newest; TIME_NULL when none was seen */
     bool allocation_rule_seen;
 };
 
 void evidence_init(struct evidence *evidence);
 void evidence_fini(struct evidence *evidence);
 
+/** Of all texts that evidence_remember() looks at: nearly all events of a group name the same. */
+uint64_t evidence_hash(const struct outcome *outcome);
+
 /**
  * Remember what the event names; returns whether anything changed.
  *
+ * texts:     evidence_hash() of the event.
  * event_ms:  t of the event; a pricing date after it is clamped to it.
  * stream_ms: T, which dates a change of unit_metric.
  */
-bool evidence_remember(struct evidence *evidence, const struct outcome *outcome, int64_t event_ms,
-        int64_t stream_ms);
+bool evidence_remember(struct evidence *evidence, const struct outcome *outcome, uint64_t texts,
+        int64_t event_ms, int64_t stream_ms);
 
 /** The unit metric as of the window that ends in minute: null, the last one, or _MIXED. */
 struct span evidence_unit_metric(const struct evidence *evidence, int64_t minute);

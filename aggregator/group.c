@@ -191,19 +191,24 @@ baseline_end(int64_t minute)
     return (minute - (WINDOW_L_MINUTES - 1)) / HALF_HOUR_MINUTES;
 }
 
+/* All counters of L are in the slots of the group's series alone: few groups are ever asked. */
 static void
 roll_windows(struct group *group)
 {
     struct windows *windows = group->windows;
     const int64_t minute = group->minute;
 
-    slots_pack(&group->minutes, &group->minute_tally);
     windows->minute = minute;
     windows->b_attempts = group->attempts.b_attempts;
     windows->b_retries = group->attempts.b_retries;
     counts_init(&windows->l);
     counts_init(&windows->s);
-    slots_sum(&group->minutes, minute - (WINDOW_L_MINUTES - 1), minute, &windows->l);
+    for (struct link *link = group->series.next; link != &group->series; link = link->next) {
+        const struct series *series = LINK_ITEM(link, struct series, in_group);
+
+        slots_sum(&series->minutes, minute - (WINDOW_L_MINUTES - 1), minute, &windows->l);
+    }
+    slots_pack(&group->minutes, &group->minute_tally);
     slots_sum(&group->minutes, minute - (WINDOW_S_MINUTES - 1), minute, &windows->s);
 }
 
@@ -282,7 +287,7 @@ group_add_event(
     if (minute <= group->minute && minute > group->minute - WINDOW_S_MINUTES) {
         add_attempt(&sums->s_attempts, &sums->s_retries, event);
         if (windows != NULL) {
-            counts_add_sparse(&windows->s, &event->all);
+            counts_add_sparse(&windows->s, &event->base);
         }
     }
     if (half_hour < group->baseline_end && half_hour >= group->baseline_end - WINDOW_B_HALF_HOURS) {

@@ -40,19 +40,20 @@ struct owner {
     enum view_state view_state;
 };
 
+/* What each event needs comes first, in as few cache lines as it takes. */
 struct group {
     struct entry entry;
-    uint64_t number;
     struct owner *owner;
-    struct slots minutes;     /* sums of its series' slots; in memory only */
-    struct slots half_hours;  /* stored */
-    int64_t minute;           /* what follows is as of this one; SLOT_NONE: not computed yet */
+    struct windows *windows;  /* all the sums; NULL while nobody needs them, as of a clear group */
+    int64_t minute;           /* the sums are as of this one; SLOT_NONE: not computed yet */
     int64_t baseline_end;     /* B: the half-hours before this one */
     struct attempts attempts; /* enough to see that a clear group stays so */
-    struct windows *windows;  /* all the sums; NULL while nobody needs them, as of a clear group */
     struct slot_tally minute_tally, half_hour_tally; /* of the newest of minutes and half_hours */
-    struct review review;
+    struct slots half_hours;                         /* stored */
+    struct slots minutes; /* base counters of its series' slots; in memory only */
     struct evidence evidence;
+    struct review review;
+    uint64_t number;
     struct link series;    /* of struct series, member in_group */
     struct link in_owner;  /* of struct owner, member groups */
     struct link in_live;   /* of the groups with the same newest half-hour */

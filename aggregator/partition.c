@@ -8,7 +8,6 @@
 
 #define PREPARE_AHEAD 16 /* events whose memory is asked for together */
 #define CACHE_LINE 64    /* of x86 and of most ARM; another one costs a little time, nothing else */
-#define TALLY_HOT 128    /* bytes: what most events add to */
 #define NEWEST_HOT 65    /* bytes: a packed slot has some 30, and may lie across two lines */
 
 struct partition *
@@ -262,8 +261,8 @@ count_too_late(struct partition *partition, const struct place *place)
 }
 
 static void
-count_event(struct partition *partition, const struct outcome *outcome, uint32_t missing,
-        const struct place *place, int64_t event_ms)
+count_event(struct partition *partition, const struct outcome *outcome,
+        const struct prepared *prepared, const struct place *place, int64_t event_ms)
 {
     const int64_t minute = minute_of(event_ms);
     const int64_t half_hour = half_hour_of(event_ms);
@@ -273,12 +272,12 @@ count_event(struct partition *partition, const struct outcome *outcome, uint32_t
     struct group *group = group_at(partition, place);
     struct event_counts event;
 
-    event_counts_init(&event, outcome, partition->offset, late, missing);
+    event_counts_init(&event, outcome, partition->offset, late, prepared->missing);
     add_half_hour(partition, group, half_hour, &event.base);
     if (in_l) {
         add_minute(partition, series_at(partition, place, group), minute, &event.all);
         slots_add_tally(&group->minutes, &group->minute_tally, minute, oldest_minute(partition),
-                &event.all);
+                &event.base);
     }
     group_add_event(group, &event, minute, half_hour);
     group->owner->last_event_ms = max_i64(group->owner->last_event_ms, event_ms);
@@ -286,7 +285,8 @@ count_event(struct partition *partition, const struct outcome *outcome, uint32_t
     partition->metrics.late += late;
     view_touch(partition, group->owner);
 
-    if (evidence_remember(&group->evidence, outcome, event_ms, partition->times.stream_ms)) {
+    if (evidence_remember(
+                &group->evidence, outcome, prepared->texts, event_ms, partition->times.stream_ms)) {
         mark_review(partition, group);
     }
     if (in_l && partition_evaluates(partition)) {
@@ -319,19 +319,8 @@ prefetch_group(const struct series *series)
     const struct group *group = series->group;
 
     prefetch_newest(&series->minutes);
-    prefetch(group, offsetof(struct group, windows));
-    prefetch(&group->minute_tally, TALLY_HOT);
-    prefetch(&group->half_hour_tally, TALLY_HOT);
+    prefetch(group, offsetof(struct group, evidence.unit_metric));
     prefetch(&group->review.state, 1);
-    prefetch(&group->evidence, sizeof(group->evidence));
-}
-
-static void
-prefetch_pointees(const struct group *group)
-{
-    prefetch(&group->owner->last_event_ms, 1);
-    __builtin_prefetch(group->evidence.unit_metric);
-    __builtin_prefetch(group->evidence.source_urls[0].data);
 }
 
 /* A million series do not fit into any cache, and each look-up waits for three or four memories
@@ -366,7 +355,7 @@ partition_prepare(const struct partition *partition, const struct outcome *const
         }
         for (size_t i = 0; i < size; i++) {
             if (likely[i] != NULL) {
-                prefetch_pointees(likely[i]->group);
+                prefetch(&likely[i]->group->owner->last_event_ms, 1);
             }
         }
     }
@@ -389,7 +378,7 @@ partition_count_prepared(
             half_hour_of(event_ms) < oldest_half_hour(partition)) {
         count_too_late(partition, &place);
     } else {
-        count_event(partition, outcome, prepared->missing, &place, event_ms);
+        count_event(partition, outcome, prepared, &place, event_ms);
     }
 }
 

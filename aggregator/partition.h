@@ -53,6 +53,7 @@ struct partition;
 struct prepared {
     struct span dimensions[DIM_COUNT]; /* after missing values and strings that are too long */
     uint64_t hash;                     /* of these */
+    uint64_t texts;                    /* evidence_hash() */
     uint32_t missing;                  /* bits of enum dimension that the event does not name */
     bool over;                         /* a string was too long */
 };

@@ -30,6 +30,7 @@ place_prepare(
         prepared->dimensions[i] = value;
     }
     prepared->hash = key_of(prepared->dimensions, DIM_ALL).hash;
+    prepared->texts = evidence_hash(outcome);
 }
 
 static void

@@ -196,6 +196,7 @@ restore_series(struct partition *partition, struct series *series, struct slot_t
 
         assert(status == STATUS_OK); /* it was unpacked when it came */
         (void)status;
+        counts.mask &= COUNTS_BASE_MASK; /* they come first */
         tally_add(&tallies[(uint64_t)minute % SLOTS_RING], &counts);
     }
     series_move(partition, series, newest);

@@ -44,7 +44,7 @@ struct attempts {
 struct windows {
     int64_t minute;  /* the minute M that S and L end in */
     struct counts l; /* M and the 59 minutes before */
-    struct counts s; /* M and the 4 minutes before; only the base counters are used */
+    struct counts s; /* M and the 4 minutes before: base counters only */
     uint64_t b_attempts, b_retries;
 };
 

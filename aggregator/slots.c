@@ -200,7 +200,7 @@ slots_add(struct slots *slots, int64_t slot, int64_t oldest, const struct sparse
 void
 tally_init(struct slot_tally *tally)
 {
-    *tally = (struct slot_tally){.slot = SLOT_NONE, .first_offset = -1, .last_offset = -1};
+    *tally = (struct slot_tally){.slot = SLOT_NONE};
 }
 
 void
@@ -208,39 +208,30 @@ tally_add(struct slot_tally *tally, const struct sparse_counts *counts)
 {
     const uint64_t *value = counts->value;
 
+    assert(counts->mask >> COUNT_BASE == 0);
     for (uint64_t mask = counts->mask; mask != 0; mask &= mask - 1) {
         uint64_t *n = &tally->n[__builtin_ctzll(mask)];
 
         *n = count_sum(*n, *value++);
     }
-    tally->mask |= counts->mask;
-    if (counts->first_offset >= 0) {
-        if (tally->first_offset < 0 || counts->first_offset < tally->first_offset) {
-            tally->first_offset = counts->first_offset;
-        }
-        if (counts->last_offset > tally->last_offset) {
-            tally->last_offset = counts->last_offset;
-        }
-    }
 }
 
-/* What the tally holds moves to counts. */
-static void
+/* What the tally holds moves to counts; false if that is nothing. */
+static bool
 tally_take(struct slot_tally *tally, struct sparse_counts *counts)
 {
     uint64_t *value = counts->value;
 
-    counts->mask = tally->mask;
-    counts->first_offset = tally->first_offset;
-    counts->last_offset = tally->last_offset;
-    for (uint64_t mask = tally->mask; mask != 0; mask &= mask - 1) {
-        uint64_t *n = &tally->n[__builtin_ctzll(mask)];
-
-        *value++ = *n;
-        *n = 0;
+    counts->mask = 0;
+    counts->first_offset = counts->last_offset = -1;
+    for (size_t i = 0; i < COUNT_BASE; i++) {
+        if (tally->n[i] != 0) {
+            counts->mask |= UINT64_C(1) << i;
+            *value++ = tally->n[i];
+            tally->n[i] = 0;
+        }
     }
-    tally->mask = 0;
-    tally->first_offset = tally->last_offset = -1;
+    return counts->mask != 0;
 }
 
 /* A slot begins with a record of its own, so that the newest one is always known. What is behind
@@ -266,10 +257,9 @@ slots_pack(struct slots *slots, struct slot_tally *tally)
     struct sparse_counts counts;
     bool found = false;
 
-    if (tally->mask == 0) {
+    if (!tally_take(tally, &counts)) {
         return;
     }
-    tally_take(tally, &counts);
     find(slots, tally->slot, &found);
     if (found) { /* else it has left the live ones meanwhile */
         slots_add(slots, tally->slot, tally->slot, &counts);
@@ -281,8 +271,7 @@ slots_begin(struct slots *slots, struct slot_tally *tally, int64_t slot, int64_t
 {
     struct sparse_counts counts;
 
-    if (tally->mask != 0) {
-        tally_take(tally, &counts);
+    if (tally_take(tally, &counts)) {
         slots_add(slots, slot, oldest, &counts);
     }
 }

@@ -51,17 +51,16 @@ struct slots {
     bool any;                /* there ever was a slot */
 };
 
-/* What was added to one slot since it was last packed: for slots that are added to very often. */
+/* What was added to one slot since it was last packed: for slots that are added to very often.
+ * Base counters only, so that it is small. */
 struct slot_tally {
     int64_t slot;
-    uint64_t mask; /* bits of n that are not zero; 0: everything is packed */
-    int64_t first_offset, last_offset;
-    uint64_t n[COUNT_NUMBER];
+    uint64_t n[COUNT_BASE];
 };
 
 void tally_init(struct slot_tally *tally);
 
-/** Add counters to a tally, whatever slot it is of. */
+/** Add base counters to a tally, whatever slot it is of. Offsets are left out. */
 void tally_add(struct slot_tally *tally, const struct sparse_counts *counts);
 
 void slots_fini(struct slots *slots);
@@ -83,7 +82,8 @@ slots_newest(const struct slots *slots)
 void slots_add(
         struct slots *slots, int64_t slot, int64_t oldest, const struct sparse_counts *counts);
 
-/** The same through a tally. Until slots_pack() the slots lack what it holds. */
+/** The same through a tally, for base counters alone. Until slots_pack() the slots lack what it
+ * holds. */
 void slots_add_tally(struct slots *slots, struct slot_tally *tally, int64_t slot, int64_t oldest,
         const struct sparse_counts *counts);
 

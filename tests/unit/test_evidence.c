@@ -36,17 +36,18 @@ test_unit_metric(void **state)
 
     evidence_init(&evidence);
     assert_null(evidence_unit_metric(&evidence, 100).data);
-    assert_true(evidence_remember(&evidence, &outcome, 0, 100 * MINUTE));
+    assert_true(evidence_remember(&evidence, &outcome, evidence_hash(&outcome), 0, 100 * MINUTE));
     assert_metric(&evidence, 100, "tokens"); /* the first one is no change */
-    assert_false(evidence_remember(&evidence, &outcome, 0, 101 * MINUTE));
+    assert_false(evidence_remember(&evidence, &outcome, evidence_hash(&outcome), 0, 101 * MINUTE));
     outcome = with_metric(NULL);
-    assert_false(evidence_remember(&evidence, &outcome, 0, 101 * MINUTE));
+    assert_false(evidence_remember(&evidence, &outcome, evidence_hash(&outcome), 0, 101 * MINUTE));
     outcome = with_metric("");
-    assert_false(evidence_remember(&evidence, &outcome, 0, 101 * MINUTE));
+    assert_false(evidence_remember(&evidence, &outcome, evidence_hash(&outcome), 0, 101 * MINUTE));
     assert_metric(&evidence, 101, "tokens");
 
     outcome = with_metric("images");
-    assert_true(evidence_remember(&evidence, &outcome, 0, 103 * MINUTE - 1)); /* minute 102 */
+    assert_true(evidence_remember(
+            &evidence, &outcome, evidence_hash(&outcome), 0, 103 * MINUTE - 1)); /* minute 102 */
     assert_metric(&evidence, 102, UNIT_METRIC_MIXED);
     assert_metric(&evidence, 161, UNIT_METRIC_MIXED);
     assert_metric(&evidence, 162, "images"); /* the change has left L */
@@ -68,10 +69,10 @@ test_long_texts(void **state)
     outcome.unit_metric = (struct span){(const uint8_t *)text, 257};
     outcome.source_urls[0] = (struct span){(const uint8_t *)text, 2049};
     outcome.source_url_count = 1;
-    assert_false(evidence_remember(&evidence, &outcome, 0, 0));
+    assert_false(evidence_remember(&evidence, &outcome, evidence_hash(&outcome), 0, 0));
     outcome.unit_metric.size = 256;
     outcome.source_urls[0].size = 2048;
-    assert_true(evidence_remember(&evidence, &outcome, 0, 0));
+    assert_true(evidence_remember(&evidence, &outcome, evidence_hash(&outcome), 0, 0));
     assert_int_equal(evidence.unit_metric_size, 256);
     assert_int_equal(evidence.source_urls[0].size, 2048);
     evidence_fini(&evidence);
@@ -94,7 +95,8 @@ test_source_urls(void **state)
 
         const bool known = i == 2 || i == 3 || i == 10; /* twice, empty, the ninth */
 
-        assert_int_equal(evidence_remember(&evidence, &outcome, 0, 0), !known);
+        assert_int_equal(
+                evidence_remember(&evidence, &outcome, evidence_hash(&outcome), 0, 0), !known);
     }
     assert_int_equal(evidence.source_url_count, 8);
     assert_int_equal(evidence.source_urls[0].data[0], 'a');
@@ -110,7 +112,7 @@ remember_date(struct evidence *evidence, int64_t checked_at, int64_t event)
 
     outcome_init(&outcome);
     outcome.pricing_source_checked_at_ms = checked_at;
-    return evidence_remember(evidence, &outcome, event, event);
+    return evidence_remember(evidence, &outcome, evidence_hash(&outcome), event, event);
 }
 
 static void
@@ -143,10 +145,10 @@ test_allocation_rule(void **state)
     outcome_init(&outcome);
     evidence_init(&evidence);
     outcome.allocation_rule_id = (struct span){(const uint8_t *)"", 0};
-    assert_false(evidence_remember(&evidence, &outcome, 0, 0));
+    assert_false(evidence_remember(&evidence, &outcome, evidence_hash(&outcome), 0, 0));
     outcome.allocation_rule_id = span_of("r");
-    assert_true(evidence_remember(&evidence, &outcome, 0, 0));
-    assert_false(evidence_remember(&evidence, &outcome, 0, 0));
+    assert_true(evidence_remember(&evidence, &outcome, evidence_hash(&outcome), 0, 0));
+    assert_false(evidence_remember(&evidence, &outcome, evidence_hash(&outcome), 0, 0));
     assert_true(evidence.allocation_rule_seen);
     evidence_fini(&evidence);
 }

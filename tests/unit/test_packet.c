@@ -45,7 +45,7 @@ remember(struct scene *scene, const char *metric, const char *url, int64_t check
         outcome.source_url_count = 1;
     }
     outcome.pricing_source_checked_at_ms = checked_at;
-    evidence_remember(&scene->evidence, &outcome, NOW, NOW);
+    evidence_remember(&scene->evidence, &outcome, evidence_hash(&outcome), NOW, NOW);
 }
 
 static void
