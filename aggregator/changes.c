@@ -104,6 +104,7 @@ list_half_hours(struct partition *partition, struct partition_changes *changes)
 
         prefetch_dirty_half_hour(batch, i);
         if (dirty->half_hour >= oldest) {
+            /* Before the first of the group's half-hours is listed: packing moves the others. */
             slots_pack(&dirty->group->half_hours, &dirty->group->half_hour_tally);
             list[count++] = (struct slot_change){dirty->half_hour, dirty->group->number,
                     slots_packed(&dirty->group->half_hours, dirty->half_hour)};

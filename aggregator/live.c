@@ -86,6 +86,34 @@ group_move(struct partition *partition, struct group *group, int64_t half_hour)
 }
 
 void
+mark_half_hour(struct partition *partition, struct group *group, int64_t half_hour)
+{
+    struct batch *batch = &partition->batch;
+
+    if (slots_set_dirty(&group->half_hours, half_hour)) {
+        batch->half_hours = memory_grow(batch->half_hours, batch->half_hour_count,
+                &batch->half_hour_capacity, sizeof(*batch->half_hours));
+        batch->half_hours[batch->half_hour_count++] = (struct dirty_half_hour){group, half_hour};
+    }
+}
+
+void
+mark_grown_up(struct partition *partition, int64_t was_log_ms)
+{
+    const int64_t was = half_hour_of(was_log_ms);
+    const int64_t is = half_hour_of(partition->times.log_ms);
+
+    for (int64_t half_hour = was - (YOUNG_HALF_HOURS - 1);
+            half_hour <= min_i64(was, is - YOUNG_HALF_HOURS); half_hour++) {
+        struct link *list = &partition->groups_by_half_hour[(uint64_t)half_hour % SLOTS_RING];
+
+        for (struct link *link = list->next; link != list; link = link->next) {
+            mark_half_hour(partition, LINK_ITEM(link, struct group, in_live), half_hour);
+        }
+    }
+}
+
+void
 forget_series(struct partition *partition, struct series *series)
 {
     struct batch *batch = &partition->batch;

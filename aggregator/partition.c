@@ -110,6 +110,7 @@ move_log(struct partition *partition, int64_t to_ms)
         partition->times.log_ms = to_ms;
         if (was_ms != TIME_NULL && minute_of(to_ms) != minute_of(was_ms)) {
             forget_expired(partition, was_ms);
+            mark_grown_up(partition, was_ms);
         }
     }
 }
@@ -188,18 +189,19 @@ static void
 add_half_hour(struct partition *partition, struct group *group, int64_t half_hour,
         const struct sparse_counts *counts)
 {
-    struct batch *batch = &partition->batch;
     const int64_t newest = slots_newest(&group->half_hours);
+    const bool too_late = counts->mask == UINT64_C(1) << COUNT_TOO_LATE;
 
     slots_add_tally(&group->half_hours, &group->half_hour_tally, half_hour,
             oldest_half_hour(partition), counts);
     if (half_hour > newest) {
         group_move(partition, group, half_hour);
+        if (newest != SLOT_NONE && half_hour_is_young(partition, newest)) {
+            mark_half_hour(partition, group, newest);
+        }
     }
-    if (slots_set_dirty(&group->half_hours, half_hour)) {
-        batch->half_hours = memory_grow(batch->half_hours, batch->half_hour_count,
-                &batch->half_hour_capacity, sizeof(*batch->half_hours));
-        batch->half_hours[batch->half_hour_count++] = (struct dirty_half_hour){group, half_hour};
+    if (half_hour < newest || !half_hour_is_young(partition, half_hour) || too_late) {
+        mark_half_hour(partition, group, half_hour);
     }
 }
 

@@ -97,6 +97,19 @@ oldest_half_hour(const struct partition *partition)
     return half_hour_of(partition->times.log_ms) - (LIVE_HALF_HOURS - 1);
 }
 
+/**
+ * Whether all minutes of a half-hour are live, by log time. What it holds, but for too_late,
+ * follows from them then, and restoring computes it anew.
+ *
+ * So a group's newest half-hour, which each batch would touch, is not stored while it is young, but
+ * once: when the group begins a newer one, or when it is young no more.
+ */
+static inline bool
+half_hour_is_young(const struct partition *partition, int64_t half_hour)
+{
+    return half_hour > half_hour_of(partition->times.log_ms) - YOUNG_HALF_HOURS;
+}
+
 /* ---- place.c --------------------------------------------------------------------------------- */
 
 /* Where an event is to be counted. */
@@ -131,6 +144,12 @@ struct series *add_series(
 /** Its newest slot is another one now: keep it where it is found when that leaves. */
 void series_move(struct partition *partition, struct series *series, int64_t minute);
 void group_move(struct partition *partition, struct group *group, int64_t half_hour);
+
+/** The half-hour must be stored with the batch. */
+void mark_half_hour(struct partition *partition, struct group *group, int64_t half_hour);
+
+/** Mark what was young, now that log time has moved on from what it was. */
+void mark_grown_up(struct partition *partition, int64_t was_log_ms);
 
 /** Forget what has no live slot left, now that log time has moved on from what it was. */
 void forget_expired(struct partition *partition, int64_t was_log_ms);

@@ -157,6 +157,20 @@ partition_restore_minute(struct partition *partition, int64_t minute, uint64_t n
     return add_waiting(restore, &restore->series, minute, oldest, number, packed, error);
 }
 
+/* The rest of a young half-hour follows from minutes; what is stored of it may be old. */
+static bool
+keep_too_late(struct sparse_counts *counts)
+{
+    const uint64_t bit = UINT64_C(1) << COUNT_TOO_LATE;
+
+    if ((counts->mask & bit) == 0) {
+        return false;
+    }
+    counts->value[0] = counts->value[__builtin_popcountll(counts->mask & (bit - 1))];
+    counts->mask = bit;
+    return true;
+}
+
 enum status
 partition_restore_half_hour(struct partition *partition, int64_t half_hour, uint64_t number,
         struct span packed, struct error *error)
@@ -173,7 +187,18 @@ partition_restore_half_hour(struct partition *partition, int64_t half_hour, uint
     if (!is_live(partition, half_hour, oldest, half_hour_of(partition->times.log_ms))) {
         return STATUS_OK;
     }
-    return add_waiting(restore, &restore->groups, half_hour, oldest, number, packed, error);
+    if (!half_hour_is_young(partition, half_hour)) {
+        return add_waiting(restore, &restore->groups, half_hour, oldest, number, packed, error);
+    }
+    if (!keep_too_late(&counts)) {
+        return STATUS_OK;
+    }
+
+    uint8_t kept[COUNTS_PACKED_MAX];
+    const size_t size = counts_merge(SPAN_NULL, &counts, kept);
+
+    return add_waiting(
+            restore, &restore->groups, half_hour, oldest, number, (struct span){kept, size}, error);
 }
 
 /* ---- what follows from the slots ------------------------------------------------------------- */
@@ -204,17 +229,25 @@ restore_series(struct partition *partition, struct series *series, struct slot_t
 }
 
 /* The group's minutes are the sums of those of its series: made minute after minute, oldest first,
- * so that each is put behind the one before. */
+ * so that each is put behind the one before. So are its young half-hours. */
 static void
 restore_minutes(struct partition *partition, struct group *group, struct slot_tally *tallies)
 {
     const int64_t oldest = oldest_minute(partition);
+    struct sparse_counts counts;
 
     for (struct link *link = group->series.next; link != &group->series; link = link->next) {
         restore_series(partition, LINK_ITEM(link, struct series, in_group), tallies);
     }
     for (int64_t minute = oldest; minute < oldest + WINDOW_L_MINUTES; minute++) {
-        slots_begin(&group->minutes, &tallies[(uint64_t)minute % SLOTS_RING], minute, oldest);
+        const int64_t half_hour = minute / HALF_HOUR_MINUTES;
+
+        if (tally_take(&tallies[(uint64_t)minute % SLOTS_RING], &counts)) {
+            slots_add(&group->minutes, minute, oldest, &counts);
+            if (half_hour_is_young(partition, half_hour)) {
+                slots_add(&group->half_hours, half_hour, oldest_half_hour(partition), &counts);
+            }
+        }
     }
 }
 

@@ -216,8 +216,7 @@ tally_add(struct slot_tally *tally, const struct sparse_counts *counts)
     }
 }
 
-/* What the tally holds moves to counts; false if that is nothing. */
-static bool
+bool
 tally_take(struct slot_tally *tally, struct sparse_counts *counts)
 {
     uint64_t *value = counts->value;
@@ -263,16 +262,6 @@ slots_pack(struct slots *slots, struct slot_tally *tally)
     find(slots, tally->slot, &found);
     if (found) { /* else it has left the live ones meanwhile */
         slots_add(slots, tally->slot, tally->slot, &counts);
-    }
-}
-
-void
-slots_begin(struct slots *slots, struct slot_tally *tally, int64_t slot, int64_t oldest)
-{
-    struct sparse_counts counts;
-
-    if (tally_take(tally, &counts)) {
-        slots_add(slots, slot, oldest, &counts);
     }
 }
 

@@ -36,6 +36,7 @@ half_hour_of(int64_t time_ms)
 #define WINDOW_B_HALF_HOURS 48 /* the whole half-hours that end at or before the start of L */
 #define WINDOW_D_HALF_HOURS 48 /* H and the 47 before */
 #define LIVE_HALF_HOURS 51     /* H and the 50 before: what B can still reach */
+#define YOUNG_HALF_HOURS 2     /* H and the one before: all their minutes are in L */
 
 /* No more slots than this are live at a time, so slot numbers modulo it tell them apart. */
 #define SLOTS_RING 64
@@ -63,6 +64,9 @@ void tally_init(struct slot_tally *tally);
 /** Add base counters to a tally, whatever slot it is of. Offsets are left out. */
 void tally_add(struct slot_tally *tally, const struct sparse_counts *counts);
 
+/** Move what the tally holds to counts; false if that is nothing. */
+bool tally_take(struct slot_tally *tally, struct sparse_counts *counts);
+
 void slots_fini(struct slots *slots);
 
 /** The newest slot, live or not; SLOT_NONE when there never was one. */
@@ -89,9 +93,6 @@ void slots_add_tally(struct slots *slots, struct slot_tally *tally, int64_t slot
 
 /** Add to the slots what the tally holds. */
 void slots_pack(struct slots *slots, struct slot_tally *tally);
-
-/** Begin a slot with what the tally holds, if anything, and empty it. oldest: as in slots_add(). */
-void slots_begin(struct slots *slots, struct slot_tally *tally, int64_t slot, int64_t oldest);
 
 /** Note that the batch changed the slot; returns whether that is news. */
 static inline bool

@@ -232,9 +232,11 @@ hash_into(char hex[17], const struct config *config, unsigned flags, bool slots)
         abort();
     }
     if (slots) {
-        fprintf(out, "layout=%d minute=%" PRId64 " half_hour=%" PRId64 " s=%d l=%d live=%d %s %s\n",
+        fprintf(out,
+                "layout=%d minute=%" PRId64 " half_hour=%" PRId64
+                " s=%d l=%d live=%d young=%d %s %s\n",
                 STATE_LAYOUT_VERSION, MINUTE_MS, HALF_HOUR_MS, WINDOW_S_MINUTES, WINDOW_L_MINUTES,
-                LIVE_HALF_HOURS, DIM_MISSING, DIM_OTHER);
+                LIVE_HALF_HOURS, YOUNG_HALF_HOURS, DIM_MISSING, DIM_OTHER);
     }
     write_keys(config, flags, out);
     fclose(out);

@@ -305,12 +305,12 @@ test_changes(void **state)
     event(fixture, "ana", 1, BASE);
     event(fixture, "ana", 1, BASE + M);
     late_event(fixture, "ana", BASE, BASE + M);
-    assert_int_equal(partition_update_count(fixture->partition), 3 + 2); /* a series, a group */
+    assert_int_equal(partition_update_count(fixture->partition), 2 + 2); /* a series, a group */
     changes = partition_changes(fixture->partition);
     assert_int_equal(changes->minute_count, 2);
     assert_int_equal(changes->minutes[0].slot, minute_of(BASE));
     assert_int_equal(changes->minutes[1].slot, minute_of(BASE) + 1);
-    assert_int_equal(changes->half_hour_count, 1);
+    assert_int_equal(changes->half_hour_count, 0); /* young */
     assert_int_equal(changes->series_count, 1);
     assert_int_equal(changes->group_count, 1);
     assert_null(changes->groups[0].dimensions[DIM_WORKLOAD].data);
@@ -326,6 +326,52 @@ test_changes(void **state)
     assert_int_equal(changes->series_count, 0);
 }
 
+static size_t
+half_hours_stored(struct fixture *fixture, int64_t half_hour)
+{
+    const struct partition_changes *changes = partition_changes(fixture->partition);
+    size_t count = 0;
+
+    for (size_t i = 0; i < changes->half_hour_count; i++) {
+        assert_true(changes->half_hours[i].packed.size > 2);
+        count += changes->half_hours[i].slot == half_hour;
+    }
+    assert_int_equal(count, changes->half_hour_count);
+    partition_settle(fixture->partition);
+    return count;
+}
+
+/* A half-hour that follows from minutes is stored once, when it does so no more or another begins.
+ */
+static void
+test_young_half_hours(void **state)
+{
+    struct fixture *fixture = *state;
+    const int64_t h = half_hour_of(BASE);
+
+    event(fixture, "ana", 1, BASE);
+    event(fixture, "ben", 1, BASE + 1 * M);
+    assert_int_equal(half_hours_stored(fixture, h), 0);
+    event(fixture, "ana", 1, BASE + 30 * M);
+    assert_int_equal(half_hours_stored(fixture, h), 1); /* ana has begun another one */
+    event(fixture, "ana", 1, BASE + 31 * M);
+    late_event(fixture, "ben", BASE + 29 * M, BASE + 31 * M);
+    assert_int_equal(half_hours_stored(fixture, h), 0);
+    late_event(fixture, "ana", BASE + 28 * M, BASE + 31 * M);
+    assert_int_equal(half_hours_stored(fixture, h), 1); /* it is not her newest */
+    event(fixture, "eve", 1, BASE + 60 * M - 1);
+    assert_int_equal(half_hours_stored(fixture, h), 0);
+    event(fixture, "eve", 1, BASE + 60 * M);
+    /* ben's has grown up in silence, and eve has begun another one. */
+    assert_int_equal(partition_changes(fixture->partition)->half_hour_count, 2);
+    assert_int_equal(partition_changes(fixture->partition)->half_hours[0].slot, h);
+    partition_settle(fixture->partition);
+    late_event(fixture, "ben", BASE + 2 * M, BASE + 60 * M);
+    assert_int_equal(half_hours_stored(fixture, h), 1); /* each change, from now on */
+    late_event(fixture, "zoe", BASE - 2 * DAY, BASE + 60 * M);
+    assert_int_equal(half_hours_stored(fixture, h + 2), 1); /* too late: in no minute */
+}
+
 /* What came up and went within one batch was never stored: nothing is said of it. */
 static void
 test_forgotten_within_a_batch(void **state)
@@ -337,7 +383,7 @@ test_forgotten_within_a_batch(void **state)
     event(fixture, "ben", 1, BASE + 3 * DAY);
     changes = partition_changes(fixture->partition);
     assert_int_equal(changes->minute_count, 1);
-    assert_int_equal(changes->half_hour_count, 1);
+    assert_int_equal(changes->half_hour_count, 0);
     assert_int_equal(changes->series_count, 1);
     assert_int_equal(changes->group_count, 1);
     assert_int_equal(changes->series[0].number, 1);
@@ -618,7 +664,7 @@ test_restore_refuses_numbers(void **state)
                 status = minutes ? partition_restore_minute(
                                            partition, minute_of(BASE), 2, packed, &error)
                                  : partition_restore_half_hour(
-                                           partition, half_hour_of(BASE), 2, packed, &error);
+                                           partition, half_hour_of(BASE) - 2, 2, packed, &error);
             }
             if (status == STATUS_OK) {
                 status = partition_restore_end(partition, &error);
@@ -663,6 +709,7 @@ main(void)
             TEST(test_event_ahead_of_record),
             TEST(test_long_silence),
             TEST(test_changes),
+            TEST(test_young_half_hours),
             TEST(test_forgotten_within_a_batch),
             TEST(test_shadow_publishes_nothing),
             TEST(test_quiet),

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-from recount import Partition
+from recount import HALF_HOUR_MS, Partition
 from stream import Generator, play_line
 from words import (ACTIONS, MISSING_FIELDS, OWNER, PAUSES, REASONS, STATUSES)
 
@@ -105,12 +105,18 @@ class Views:
                     yield f"{key} in the view of {owner}", got.get(key), want[key]
 
 
-def slot_differences(kind, got_rows, want):
-    got = {(tuple(row[0]), row[1]): row[2] for row in got_rows}
+def slot_differences(kind, got, want):
     for key in got.keys() | want.keys():
         expected = numbers(want[key]) if key in want else None
         if got.get(key) != expected:
             yield f"{kind} {key}", got.get(key), expected
+
+
+def without_young(half_hours, newest, too_late):
+    """Of the two newest half-hours nothing but too_late has to be stored: their minutes are."""
+    return {key: {"too_late": too_late(counters)} if key[1] >= newest - 1 else counters
+            for key, counters in half_hours.items()
+            if key[1] < newest - 1 or too_late(counters)}
 
 
 def check_differences(model, check, views, restarted):
@@ -120,8 +126,13 @@ def check_differences(model, check, views, restarted):
     if check["metrics"] != model.counts:
         yield "metrics", check["metrics"], model.counts
     minutes, half_hours = model.slots()
-    yield from slot_differences("minute", check["minutes"], minutes)
-    yield from slot_differences("half-hour", check["half_hours"], half_hours)
+    got_minutes, got_half_hours = (
+        {(tuple(row[0]), row[1]): row[2] for row in check[kind]} for kind in ("minutes", "half_hours"))
+    yield from slot_differences("minute", got_minutes, minutes)
+    newest = 0 if model.log is None else model.log // HALF_HOUR_MS
+    yield from slot_differences(
+        "half-hour", without_young(got_half_hours, newest, lambda counters: counters.get("too_late")),
+        without_young(half_hours, newest, lambda counters: counters["too_late"]))
     yield from views.differences(model, check, restarted)
 
 
