@@ -31,13 +31,13 @@ enum view_state {
 
 struct owner {
     struct entry entry;
-    struct link groups;    /* of struct group, member in_owner */
-    struct link in_views;  /* of one of the lists of owner_view.c */
     int64_t last_event_ms; /* largest t counted; TIME_NULL when none */
-    int64_t shown_minute;  /* the minute of T when it was last shown */
-    uint32_t live_groups;  /* groups with a slot in the live half-hours */
-    uint32_t live_series;  /* series; all of them are live */
     enum view_state view_state;
+    uint32_t live_groups; /* groups with a slot in the live half-hours */
+    struct link in_views; /* of one of the lists of owner_view.c */
+    struct link groups;   /* of struct group, member in_owner */
+    int64_t shown_minute; /* the minute of T when it was last shown */
+    uint32_t live_series; /* series; all of them are live */
 };
 
 /* What each event needs comes first, in as few cache lines as it takes. */

@@ -314,26 +314,56 @@ prefetch_newest(const struct slots *slots)
     }
 }
 
-/* What counting an event of this series reads and writes, beyond the series itself. */
-static void
-prefetch_group(const struct series *series)
-{
-    const struct group *group = series->group;
+/* What the look-up of an event found by its hash alone: counting looks it up again. */
+struct likely {
+    const struct series *series; /* NULL: a new one */
+    const struct group *group;   /* NULL: a new one, or not known yet */
+    uint64_t group_hash;         /* valid if the series is new */
+};
 
-    prefetch_newest(&series->minutes);
-    prefetch(group, offsetof(struct group, evidence.unit_metric));
-    prefetch(&group->review.state, 1);
+static void
+look_for_series(
+        const struct partition *partition, const struct prepared *prepared, struct likely *likely)
+{
+    size_t at = 0;
+
+    likely->series = table_next(&partition->series, prepared->hash, &at);
+    if (likely->series != NULL) {
+        prefetch(likely->series, sizeof(struct series) + CACHE_LINE); /* and its values */
+    } else {
+        likely->group_hash = key_of(prepared->dimensions, partition->options.group_by).hash;
+        table_prefetch(&partition->groups, likely->group_hash);
+    }
+}
+
+static void
+look_for_group(const struct partition *partition, struct likely *likely)
+{
+    size_t at = 0;
+
+    if (likely->series != NULL) {
+        likely->group = likely->series->group;
+        prefetch_newest(&likely->series->minutes);
+    } else {
+        likely->group = table_next(&partition->groups, likely->group_hash, &at);
+    }
+    if (likely->group != NULL) {
+        prefetch(likely->group, offsetof(struct group, evidence.unit_metric));
+        prefetch(&likely->group->review.state, 1);
+        if (likely->series == NULL) {
+            prefetch(likely->group + 1, CACHE_LINE); /* its values are compared */
+        }
+    }
 }
 
 /* A million series do not fit into any cache, and each look-up waits for three or four memories
  * that are found one through the other. So they are asked for step by step, for all events of a
- * block at a time: by the time that an event is counted, its memory has come. What is found here
- * is a guess by the hash alone; counting looks it up again. */
+ * block at a time: by the time that an event is counted, its memory has come. */
 void
 partition_prepare(const struct partition *partition, const struct outcome *const *events,
         size_t count, struct prepared *prepared)
 {
-    const struct series *likely[PREPARE_AHEAD];
+    struct likely likely[PREPARE_AHEAD];
 
     for (size_t first = 0; first < count; first += PREPARE_AHEAD) {
         const size_t size = count - first < PREPARE_AHEAD ? count - first : PREPARE_AHEAD;
@@ -343,21 +373,14 @@ partition_prepare(const struct partition *partition, const struct outcome *const
             table_prefetch(&partition->series, prepared[first + i].hash);
         }
         for (size_t i = 0; i < size; i++) {
-            size_t at = 0;
-
-            likely[i] = table_next(&partition->series, prepared[first + i].hash, &at);
-            if (likely[i] != NULL) {
-                prefetch(likely[i], sizeof(struct series) + CACHE_LINE); /* and its values */
-            }
+            look_for_series(partition, &prepared[first + i], &likely[i]);
         }
         for (size_t i = 0; i < size; i++) {
-            if (likely[i] != NULL) {
-                prefetch_group(likely[i]);
-            }
+            look_for_group(partition, &likely[i]);
         }
         for (size_t i = 0; i < size; i++) {
-            if (likely[i] != NULL) {
-                prefetch(&likely[i]->group->owner->last_event_ms, 1);
+            if (likely[i].group != NULL) {
+                prefetch(&likely[i].group->owner->last_event_ms, 1);
             }
         }
     }
