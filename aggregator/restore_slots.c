@@ -162,11 +162,15 @@ static bool
 keep_too_late(struct sparse_counts *counts)
 {
     const uint64_t bit = UINT64_C(1) << COUNT_TOO_LATE;
+    size_t at = 0;
 
     if ((counts->mask & bit) == 0) {
         return false;
     }
-    counts->value[0] = counts->value[__builtin_popcountll(counts->mask & (bit - 1))];
+    for (uint64_t before = counts->mask & (bit - 1); before != 0; before &= before - 1) {
+        at++;
+    }
+    counts->value[0] = counts->value[at];
     counts->mask = bit;
     return true;
 }

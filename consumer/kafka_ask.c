@@ -102,3 +102,20 @@ kafka_ask_anything(struct kafka_asker *asker, int timeout_ms)
     }
     return code == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
+
+void
+kafka_wake_fetchers(rd_kafka_t *rk)
+{
+    rd_kafka_topic_partition_list_t *list = NULL;
+
+    if (rd_kafka_assignment(rk, &list) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return;
+    }
+    for (int i = 0; i < list->cnt; i++) {
+        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+    }
+    if (list->cnt > 0) {
+        rd_kafka_offsets_for_times(rk, list, 0); /* the request is sent; 0 ms is not enough */
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}

@@ -81,6 +81,16 @@ void kafka_asker_destroy(struct kafka_asker *asker);
 bool kafka_ask_ends(
         struct kafka_asker *asker, rd_kafka_topic_partition_list_t *list, int timeout_ms);
 
+/**
+ * Make the fetchers of a consumer look at its queue: it has room now.
+ *
+ * A fetcher of librdkafka before 2.2 that has found the queue full sleeps for up to a second, and
+ * the loop may empty it sooner. It wakes when it has a request to send, so one is made: for the
+ * ends of the assigned partitions, whose answer nobody waits for. Later versions have
+ * fetch.queue.backoff.ms.
+ */
+void kafka_wake_fetchers(rd_kafka_t *rk);
+
 /** Offsets of the oldest record kept and after the newest. Errors: as of kafka_failed(). */
 enum status kafka_ask_limits(struct kafka_asker *asker, const char *topic, int32_t partition,
         int64_t *low, int64_t *high, int timeout_ms, struct error *error) MUST_CHECK;

@@ -440,32 +440,6 @@ fetch(struct source_kafka *source, int64_t timeout_ms, size_t count)
     }
 }
 
-/*
- * Make the fetchers look at their queue: it has room now.
- *
- * A fetcher of librdkafka before 2.2 that has found its queue full sleeps for up to a second, and
- * the loop may empty the queue sooner. It wakes when it has a request to send, so one is made: for
- * the ends of the partitions, whose answer nobody waits for. Later versions have
- * fetch.queue.backoff.ms.
- */
-static void
-wake_fetchers(struct source_kafka *source)
-{
-    rd_kafka_topic_partition_list_t *list =
-            rd_kafka_topic_partition_list_new((int)source->partition_count);
-
-    for (size_t i = 0; i < source->partition_count; i++) {
-        if (source->partitions[i].resumed) {
-            rd_kafka_topic_partition_list_add(list, source->config->topics.outcomes, (int32_t)i)
-                    ->offset = RD_KAFKA_OFFSET_END;
-        }
-    }
-    if (list->cnt > 0) {
-        rd_kafka_offsets_for_times(source->rk, list, 0); /* 0 ms: fails by design */
-    }
-    rd_kafka_topic_partition_list_destroy(list);
-}
-
 static size_t
 batch_bytes(const struct source_kafka *source)
 {
@@ -507,7 +481,7 @@ collect(struct source_kafka *source, size_t max, int64_t wait_ms, int64_t linger
                      source->trouble.error.status == known));
     source->polled_ms = now_ms(source);
     if (!HAS_FETCH_BACKOFF && batch_bytes(source) >= WAKE_BYTES) {
-        wake_fetchers(source);
+        kafka_wake_fetchers(source->rk);
     }
 }
 
@@ -721,7 +695,7 @@ static const struct source_ops source_kafka_ops = {
 
 /* Fetches of 256 KiB: else one large fetch of a topic that compresses well fills the queue. The
  * queue is short, so that records are still in a cache when they are counted, and looked at again
- * soon (see wake_fetchers()). */
+ * soon (see kafka_wake_fetchers()). */
 static const struct kafka_setting source_defaults[] = {
         {"fetch.message.max.bytes", "262144", NULL},
         {"queued.min.messages", "1000000", NULL},

@@ -97,7 +97,7 @@ connect_consumer(const char *bootstrap, char **properties, int count)
     return rk;
 }
 
-static rd_kafka_topic_partition_list_t *
+static void
 assign_all(rd_kafka_t *rk, const char *topic)
 {
     rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
@@ -115,19 +115,24 @@ assign_all(rd_kafka_t *rk, const char *topic)
         rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
     }
     rd_kafka_assign(rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_destroy(handle);
-    return list;
 }
 
-/* As wake_fetchers() of consumer/source_kafka.c. */
+/* As kafka_wake_fetchers() of consumer/kafka_ask.c. */
 static void
-wake(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list)
+wake(rd_kafka_t *rk)
 {
-    for (int i = 0; i < list->cnt; i++) {
-        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+    rd_kafka_topic_partition_list_t *list = NULL;
+
+    if (rd_kafka_assignment(rk, &list) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        for (int i = 0; i < list->cnt; i++) {
+            list->elems[i].offset = RD_KAFKA_OFFSET_END;
+        }
+        rd_kafka_offsets_for_times(rk, list, 0);
+        rd_kafka_topic_partition_list_destroy(list);
     }
-    rd_kafka_offsets_for_times(rk, list, 0);
 }
 
 static void
@@ -150,7 +155,7 @@ count_batch(struct tally *tally, rd_kafka_message_t **messages, ssize_t got)
 }
 
 static void
-consume(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, uint64_t wanted, struct tally *tally)
+consume(rd_kafka_t *rk, uint64_t wanted, struct tally *tally)
 {
     static rd_kafka_message_t *messages[BATCH];
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
@@ -162,7 +167,7 @@ consume(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, uint64_t wanted, 
 
         count_batch(tally, messages, got);
         if (!HAS_FETCH_BACKOFF && tally->bytes - before >= WAKE_BYTES) {
-            wake(rk, list);
+            wake(rk);
         }
         if (got > 0) {
             heard = seconds(CLOCK_MONOTONIC);
@@ -186,9 +191,8 @@ main(int argc, char **argv)
 
     rd_kafka_t *rk = connect_consumer(argv[1], argv + 4, argc - 4);
 
-    rd_kafka_topic_partition_list_t *list = assign_all(rk, argv[2]);
-
-    consume(rk, list, strtoull(argv[3], NULL, 10), &tally);
+    assign_all(rk, argv[2]);
+    consume(rk, strtoull(argv[3], NULL, 10), &tally);
 
     const double took = tally.ended - tally.begun;
     const double cpu = tally.cpu_ended - tally.cpu_begun;
@@ -200,7 +204,6 @@ main(int argc, char **argv)
            "\"events_per_second\":%.0f,\"events_per_cpu_second\":%.0f,\"peak_mib\":%.0f}\n",
             (unsigned long long)tally.count, (unsigned long long)tally.bytes, took, cpu,
             timed / took, timed / cpu, (double)usage.ru_maxrss / 1024);
-    rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_destroy(rk);
     return 0;
 }
