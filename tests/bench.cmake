@@ -11,7 +11,7 @@ target_link_libraries(bench_apply PRIVATE aggregator m)
 pkg_check_modules(AVRO REQUIRED IMPORTED_TARGET avro-c)
 
 add_executable(bench_decode bench/bench_decode.c)
-target_link_libraries(bench_decode PRIVATE codec PkgConfig::AVRO)
+target_link_libraries(bench_decode PRIVATE consumer PkgConfig::AVRO)
 
 add_executable(bench_store bench/bench_store.c)
 target_link_libraries(bench_store PRIVATE consumer)

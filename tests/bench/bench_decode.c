@@ -5,7 +5,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "codec/buffer.h"
 #include "codec/decoder.h"
+#include "codec/outcome_encode.h"
 #include "codec/review_codec.h"
+#include "consumer/generator.h"
 
 #include "tests/bench/rows.h"
 
@@ -188,6 +190,34 @@ make_events(struct events *events, enum input_format format, bool foreign)
     events->starts[EVENTS] = events->bytes.size;
 }
 
+/* What `retrywatch generate` writes, and one more source URL. */
+static void
+make_generated(struct events *events)
+{
+    const struct generator_options options = {
+            .owners = 10000,
+            .events = EVENTS,
+            .seed = 1,
+            .zipf = 1.1,
+            .start_ms = INT64_C(1790000000000),
+            .span_ms = 60000,
+    };
+    struct generator *generator = generator_new(&options);
+
+    *events = (struct events){0};
+    for (unsigned i = 0; i < EVENTS; i++) {
+        struct outcome outcome;
+
+        generator_next(generator, 0, &outcome);
+        outcome.source_urls[outcome.source_url_count++] =
+                span_of("https://docs.example.com/limits/retries");
+        events->starts[i] = events->bytes.size;
+        outcome_encode(&outcome, 1, &events->bytes);
+    }
+    events->starts[EVENTS] = events->bytes.size;
+    generator_destroy(generator);
+}
+
 static struct span
 event_at(const struct events *events, size_t i)
 {
@@ -345,6 +375,9 @@ main(void)
     buffer_fini(&events.bytes);
     make_events(&events, FORMAT_AVRO, true);
     bench_avro("Avro, 40 foreign fields", &events, schema, 0);
+    buffer_fini(&events.bytes);
+    make_generated(&events);
+    bench_avro("Avro, generated, 2 URLs", &events, NULL, 0);
     buffer_fini(&events.bytes);
     make_events(&events, FORMAT_JSON, false);
     bench_json("JSON, 576 bytes", &events);
