@@ -65,9 +65,50 @@ cut(struct span url, size_t from, size_t to, struct arena *arena)
     return (struct span){copy, from + url.size - to};
 }
 
+/* 16 bytes that are compared at once. GCC and clang know such types on every machine. */
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+static inline bool
+is_plain_16(const uint8_t *at)
+{
+    bytes16 bytes;
+    uint64_t found[2];
+
+    memcpy(&bytes, at, sizeof(bytes));
+
+    const bytes16 odd = (bytes16)((bytes == '?') | (bytes == '#') | (bytes == '@') |
+                                  (bytes == ':') | (bytes == '\\'));
+
+    memcpy(found, &odd, sizeof(found));
+    return (found[0] | found[1]) == 0;
+}
+
+/* Whether it is one of those without port, user info, query and fragment that nearly all are: what
+ * url_strip() would return whole, found out without a look at every byte in turn. */
+static bool
+is_plain(struct span url)
+{
+    static const uint8_t scheme[8] = "https://";
+
+    if (url.size < 8 + 16 || load64(url.data) != load64(scheme) || url.data[8] == '/') {
+        return false;
+    }
+
+    const uint8_t *last = url.data + url.size - 16;
+    bool plain = is_plain_16(last); /* overlaps the others, which spares a loop over the rest */
+
+    for (const uint8_t *at = url.data + 8; at < last; at += 16) {
+        plain = plain && is_plain_16(at);
+    }
+    return plain;
+}
+
 struct span
 url_strip(struct span url, struct arena *arena)
 {
+    if (url.data != NULL && is_plain(url)) {
+        return url;
+    }
     url.size = url.data != NULL ? size_without_query(url) : 0;
 
     const size_t start = authority_start(url);

@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -39,6 +40,7 @@ static const struct row {
         {"user without host", "https://u:pw@", NULL},
         {"query alone", "?token=s", NULL},
         {"scheme alone", "https://", NULL},
+        {"slashes alone", "https://////////////////////", NULL},
         {"empty", "", NULL},
 };
 
@@ -69,13 +71,63 @@ test_null(void **state)
     assert_null(url_strip(SPAN_NULL, NULL).data);
 }
 
+/* size bytes of rest after the scheme, the one at a place changed. */
+static void
+check_scheme(const char *rest, size_t size, size_t at, char byte)
+{
+    static const char *const schemes[2] = {"https", "gopher"};
+    struct span got[2];
+    uint8_t *urls[2];
+    struct arena arena;
+
+    arena_init(&arena);
+    for (int i = 0; i < 2; i++) {
+        const size_t scheme = strlen(schemes[i]);
+
+        urls[i] = malloc(scheme + size); /* exactly, for a sanitizer */
+        memcpy(urls[i], schemes[i], scheme);
+        memcpy(urls[i] + scheme, rest, size);
+        urls[i][scheme + at] = (uint8_t)byte;
+        got[i] = url_strip((struct span){urls[i], scheme + size}, &arena);
+    }
+    assert_int_equal(got[0].data == NULL, got[1].data == NULL);
+    if (got[0].data != NULL && got[0].data[0] == 'h') {
+        assert_int_equal(got[0].size - 5, got[1].size - 6);
+        assert_memory_equal(got[0].data + 5, got[1].data + 6, got[0].size - 5);
+    }
+    free(urls[0]);
+    free(urls[1]);
+    arena_fini(&arena);
+}
+
+/* A URL is stripped as the same one of another scheme is, which gets no look at 16 bytes at once:
+ * of any size, and with any of the bytes that matter in any place. */
+static void
+test_scheme_makes_no_difference(void **state)
+{
+    static const char rest[] = "://docs.example.com/guides/rate/limits/of/ours";
+    static const char odd[] = "?#@:\\/[";
+
+    (void)state;
+    for (size_t size = 0; size < sizeof(rest); size++) {
+        for (size_t at = 0; at < size; at++) {
+            for (const char *byte = odd; *byte != '\0'; byte++) {
+                check_scheme(rest, size, at, *byte);
+            }
+        }
+    }
+}
+
 int
 main(void)
 {
-    struct CMUnitTest tests[ROWS + 1] = {cmocka_unit_test(test_null)};
+    struct CMUnitTest tests[ROWS + 2] = {
+            cmocka_unit_test(test_null),
+            cmocka_unit_test(test_scheme_makes_no_difference),
+    };
 
     for (size_t i = 0; i < ROWS; i++) {
-        tests[i + 1] = (struct CMUnitTest){
+        tests[i + 2] = (struct CMUnitTest){
                 .name = rows[i].name, .test_func = test_row, .initial_state = (void *)&rows[i]};
     }
     return cmocka_run_group_tests_name("url", tests, NULL, NULL);
