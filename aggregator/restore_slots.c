@@ -31,11 +31,13 @@ ask_item(const struct restore *restore, const struct waiting_slot *waiting)
     const void *item = table_next(waiting->table, hash_number(waiting->number), &at);
 
     if (item != NULL) {
+        const struct slots *slots = is_minute(restore, waiting)
+                                            ? &((const struct series *)item)->minutes
+                                            : &((const struct group *)item)->half_hours;
+
         __builtin_prefetch(item); /* its number */
-        __builtin_prefetch(is_minute(restore, waiting)
-                                   ? (const void *)&((const struct series *)item)->minutes
-                                   : (const void *)&((const struct group *)item)->half_hours,
-                1);
+        __builtin_prefetch(&slots->data, 1);
+        __builtin_prefetch(&slots->any, 1); /* often in another line than where they begin */
     }
 }
 
