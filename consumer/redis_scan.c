@@ -5,32 +5,65 @@
 
 #include "consumer/resp.h"
 
-#define SCAN_COUNT "1000" /* fields of one HSCAN: well below a millisecond of Redis */
-#define SCAN_WINDOW 8     /* HSCANs under way: hides the round trip */
+#define SCAN_COUNT "2000" /* fields of one HSCAN: holds Redis for less than a millisecond */
+
+/* HSCANs under way, each in another hash. Two of large hashes: while the fields of one are visited
+ * Redis reads the other. With more, Redis would go back and forth between more hashes than a core's
+ * cache holds the tables of, and take half as long again. Of small hashes, whose first HSCAN is the
+ * last, more are under way, so that not each of them waits for a round trip. */
+#define WINDOW_LARGE 2
+#define WINDOW_SMALL 8
+
+struct asked {
+    size_t hash;
+    bool first; /* of this hash */
+};
 
 struct scan {
     struct redis_link *link;
     const struct span *keys;
     size_t key_count;
-    size_t next;                   /* the first hash that was not begun */
-    size_t under_way[SCAN_WINDOW]; /* a ring: the hashes whose replies are to come, in order */
+    size_t next;                          /* the first hash that was not begun */
+    struct asked under_way[WINDOW_SMALL]; /* a ring: whose replies are to come, in order */
     size_t first, count;
+    size_t window; /* WINDOW_LARGE..WINDOW_SMALL: begin a hash while fewer are under way */
     struct buffer command;
     redis_scan_visit *visit;
     void *context;
 };
 
 static void
-ask(struct scan *scan, size_t hash, struct span cursor)
+ask(struct scan *scan, struct asked asked, struct span cursor)
 {
     resp_begin(&scan->command, 5);
     resp_put_text(&scan->command, "HSCAN");
-    resp_put(&scan->command, scan->keys[hash]);
+    resp_put(&scan->command, scan->keys[asked.hash]);
     resp_put(&scan->command, cursor);
     resp_put_text(&scan->command, "COUNT");
     resp_put_text(&scan->command, SCAN_COUNT);
-    scan->under_way[(scan->first + scan->count) % SCAN_WINDOW] = hash;
+    scan->under_way[(scan->first + scan->count) % WINDOW_SMALL] = asked;
     scan->count += 1;
+}
+
+static void
+begin_hashes(struct scan *scan)
+{
+    while (scan->next < scan->key_count && scan->count < scan->window) {
+        ask(scan, (struct asked){scan->next++, true}, span_of("0"));
+    }
+}
+
+/* Ask for what follows a reply: the rest of its hash, and others. */
+static void
+ask_on(struct scan *scan, struct asked asked, const struct redis_reply *cursor)
+{
+    if (!redis_reply_is(cursor, "0")) {
+        scan->window = WINDOW_LARGE;
+        ask(scan, (struct asked){asked.hash, false}, cursor->text);
+    } else if (asked.first && scan->window < WINDOW_SMALL) {
+        scan->window += 1;
+    }
+    begin_hashes(scan);
 }
 
 static enum status
@@ -66,7 +99,7 @@ is_scan_reply(const struct redis_reply *reply)
 static enum status
 take(struct scan *scan, struct error *error)
 {
-    const size_t hash = scan->under_way[scan->first];
+    const struct asked asked = scan->under_way[scan->first];
     const struct redis_reply *reply = NULL;
     enum status status = redis_link_read(scan->link, &reply, error);
 
@@ -80,20 +113,16 @@ take(struct scan *scan, struct error *error)
         return error_set(error, STATUS_REFUSED, "Redis at %s: HSCAN gave no list of fields",
                 redis_link_address(scan->link));
     }
-    scan->first = (scan->first + 1) % SCAN_WINDOW;
+    scan->first = (scan->first + 1) % WINDOW_SMALL;
     scan->count -= 1;
-    if (!redis_reply_is(reply->items[0], "0")) {
-        ask(scan, hash, reply->items[0]->text);
-    } else if (scan->next < scan->key_count) {
-        ask(scan, scan->next++, span_of("0"));
-    }
+    ask_on(scan, asked, reply->items[0]);
     status = send_asked(scan, error);
 
     const struct redis_reply *fields = reply->items[1];
 
     for (size_t i = 0; i < fields->item_count && status == STATUS_OK; i += 2) {
-        status = scan->visit(
-                scan->context, hash, fields->items[i]->text, fields->items[i + 1]->text, error);
+        status = scan->visit(scan->context, asked.hash, fields->items[i]->text,
+                fields->items[i + 1]->text, error);
     }
     return status;
 }
@@ -102,14 +131,16 @@ enum status
 redis_scan(struct redis_link *link, const struct span *keys, size_t key_count,
         redis_scan_visit *visit, void *context, struct error *error)
 {
-    struct scan scan = {
-            .link = link, .keys = keys, .key_count = key_count, .visit = visit, .context = context};
+    struct scan scan = {.link = link,
+            .keys = keys,
+            .key_count = key_count,
+            .window = WINDOW_LARGE,
+            .visit = visit,
+            .context = context};
     enum status status = redis_link_connect(link, error);
 
     if (status == STATUS_OK) {
-        while (scan.next < key_count && scan.count < SCAN_WINDOW) {
-            ask(&scan, scan.next++, span_of("0"));
-        }
+        begin_hashes(&scan);
         status = send_asked(&scan, error);
     }
     while (status == STATUS_OK && scan.count != 0) {

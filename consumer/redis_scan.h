@@ -12,8 +12,8 @@ typedef enum status redis_scan_visit(
 
 /**
  * Visit every field of the hashes keys[key_count], in any order; a missing hash has none. A field
- * may be visited twice. A few HSCANs of 1,000 fields are under way at a time, so that Redis serves
- * others in between.
+ * may be visited twice. A few HSCANs of 2,000 fields are under way at a time, so that Redis serves
+ * others in between. Memory: the reply being visited; Redis holds those that follow.
  *
  * Errors: STATUS_STORE_DOWN, STATUS_AUTH, STATUS_REFUSED, and those of visit().
  */
