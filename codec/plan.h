@@ -32,7 +32,7 @@ uint64_t plan_fingerprint(const struct plan *plan);
  *            operation_id are null when the writer does not have them.
  * forbidden: set to a bit (1 << enum forbidden) for each kind of foreign field that it carried.
  * Errors:    STATUS_MALFORMED; outputs untouched.
- * Cost:      some 5 ns a field; no allocation.
+ * Cost:      some 2 ns a field; no allocation but for a URL that lost its user info.
  */
 enum status plan_decode(const struct plan *plan, struct span body, struct arena *arena,
         struct outcome *outcome, unsigned *forbidden, struct error *error) MUST_CHECK;
