@@ -20,7 +20,8 @@
 #define COMMITTED_WAIT_MS 5000 /* waits for transactions of others */
 #define REQUEST_WAIT_MS 5000
 #define LINGER_RECORDS 20000 /* in a batch: more would hardly share more slots */
-#define WAKE_BYTES 1048576   /* of values in a batch: there may be more where it came from */
+#define FETCH_PIECE 1024     /* messages */
+#define WAKE_RECORDS 256     /* in a batch: the queue may have been full */
 #define SEEK_WAIT_MS 2000    /* a fetcher that has just been assigned may still be starting */
 #define SEEK_RETRY_MS 10
 
@@ -423,32 +424,40 @@ make_room(struct source_kafka *source, size_t max)
     }
 }
 
-/* One call of the batch API, which waits until it has count messages or timeout_ms are over. */
-static void
-fetch(struct source_kafka *source, int64_t timeout_ms, size_t count)
+/* One call of the batch API, which waits until it has count messages or timeout_ms are over.
+ * Returns whether it has so many, and no rebalance callback ran. */
+static bool
+fetch_piece(struct source_kafka *source, int64_t timeout_ms, size_t count)
 {
     rd_kafka_message_t **fresh = source->messages + source->message_count;
 
     source->rebalanced = false;
 
-    const ssize_t got = rd_kafka_consume_batch_queue(source->queue, (int)timeout_ms, fresh, count);
+    const ssize_t answer =
+            rd_kafka_consume_batch_queue(source->queue, (int)timeout_ms, fresh, count);
+    const size_t got = answer > 0 ? (size_t)answer : 0;
 
     if (source->rebalanced) {
-        after_rebalance(source, fresh, got > 0 ? (size_t)got : 0);
-    } else {
-        take_messages(source, fresh, got > 0 ? (size_t)got : 0);
+        after_rebalance(source, fresh, got);
+        return false;
     }
+    take_messages(source, fresh, got);
+    return got == count;
 }
 
-static size_t
-batch_bytes(const struct source_kafka *source)
+/* Up to count messages, in pieces: they are looked at while still in the nearest caches. */
+static void
+fetch(struct source_kafka *source, int64_t timeout_ms, size_t count)
 {
-    size_t bytes = 0;
+    bool more = true;
 
-    for (size_t i = 0; i < source->message_count; i++) {
-        bytes += source->records[i].value.size;
+    while (more && count > 0) {
+        const size_t piece = count < FETCH_PIECE ? count : FETCH_PIECE;
+
+        more = fetch_piece(source, timeout_ms, piece);
+        count -= piece;
+        timeout_ms = 0;
     }
-    return bytes;
 }
 
 /* Fill the batch: what is there at once, then the first record, then until linger is over. Nobody
@@ -480,7 +489,7 @@ collect(struct source_kafka *source, size_t max, int64_t wait_ms, int64_t linger
              (source->message_count > 0 || source->trouble.error.status == STATUS_OK ||
                      source->trouble.error.status == known));
     source->polled_ms = now_ms(source);
-    if (!HAS_FETCH_BACKOFF && batch_bytes(source) >= WAKE_BYTES) {
+    if (!HAS_FETCH_BACKOFF && source->message_count >= WAKE_RECORDS) {
         kafka_wake_fetchers(source->rk);
     }
 }

@@ -22,7 +22,7 @@
 #define LINGER_MS 50
 #define SILENCE_MS 30000 /* without a message: something is wrong */
 #define ASK_MS 10000
-#define WAKE_BYTES 1048576
+#define WAKE_RECORDS 256
 #define HAS_FETCH_BACKOFF (RD_KAFKA_VERSION >= 0x02020000)
 
 struct tally {
@@ -163,10 +163,9 @@ consume(rd_kafka_t *rk, uint64_t wanted, struct tally *tally)
 
     while (tally->count < wanted) {
         const ssize_t got = rd_kafka_consume_batch_queue(queue, LINGER_MS, messages, BATCH);
-        const uint64_t before = tally->bytes;
 
         count_batch(tally, messages, got);
-        if (!HAS_FETCH_BACKOFF && tally->bytes - before >= WAKE_BYTES) {
+        if (!HAS_FETCH_BACKOFF && got >= WAKE_RECORDS) {
             wake(rk);
         }
         if (got > 0) {
