@@ -8,9 +8,10 @@
 #define SCAN_COUNT "2000" /* fields of one HSCAN: holds Redis for less than a millisecond */
 
 /* HSCANs under way, each in another hash. Two of large hashes: while the fields of one are visited
- * Redis reads the other. With more, Redis would go back and forth between more hashes than a core's
- * cache holds the tables of, and take half as long again. Of small hashes, whose first HSCAN is the
- * last, more are under way, so that not each of them waits for a round trip. */
+ * Redis reads the other. With more, Redis takes half as long again (docs/performance.md): it goes
+ * back and forth between more hashes than a core's cache holds the tables of. Of small hashes,
+ * whose first HSCAN is the last, more are under way, so that not each of them waits for a round
+ * trip. */
 #define WINDOW_LARGE 2
 #define WINDOW_SMALL 8
 
