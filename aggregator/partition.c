@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define PREPARE_AHEAD 16 /* events whose memory is asked for together */
+#define PREPARE_AHEAD 32 /* events whose memory is asked for together */
 #define CACHE_LINE 64    /* of x86 and of most ARM; another one costs a little time, nothing else */
 #define NEWEST_HOT 65    /* bytes: a packed slot has some 30, and may lie across two lines */
 

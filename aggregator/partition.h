@@ -79,7 +79,7 @@ void partition_count(struct partition *partition, const struct outcome *outcome)
  * Look ahead to events that are counted soon: what they have in common with no other call is found
  * out, and the memory that they will need is on its way meanwhile. Counts nothing.
  *
- * events:   events[count], a few: 16 fit into the nearest cache.
+ * events:   events[count], a few: what 32 need fits into the nearest cache.
  * prepared: prepared[count], filled; a pure function of the event, and valid as long as it is.
  */
 void partition_prepare(const struct partition *partition, const struct outcome *const *events,

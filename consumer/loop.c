@@ -20,7 +20,7 @@
 #define PROGRESS_MS 30000   /* between two lines about progress */
 #define TROUBLE_MS 10000    /* between two lines about a source that still does not answer */
 #define REJECTED_MAX 10000  /* rejected records that wait for one transaction */
-#define BLOCK_RECORDS 16    /* decoded together, before the first of them is counted */
+#define BLOCK_RECORDS 32    /* decoded together, before the first of them is counted */
 
 int64_t
 loop_now(const struct loop *loop)

@@ -4,8 +4,8 @@
  *
  * CPU time of one core, the median of the rounds. Owners follow Zipf's law with exponent 1.1, and
  * each has been seen once before the clock starts. Batches end as in the service: at 200,000 events
- * or 8,000 slots to write; taking the changes and settling is part of the time, and so is looking
- * ahead to the next 16 events. Without owners, several numbers of them are compared. The series are
+ * or 6,000 slots to write; taking the changes and settling is part of the time, and so is looking
+ * ahead to the next 32 events. Without owners, several numbers of them are compared. The series are
  * those of the memory measured; 0 leaves that out.
  *
  * SPDX-License-Identifier: Apache-2.0 */
@@ -17,8 +17,8 @@
 #include <math.h>
 
 #define BATCH_EVENTS 200000
-#define BATCH_UPDATES 8000
-#define AHEAD 16
+#define BATCH_UPDATES 6000
+#define AHEAD 32
 #define ROUNDS 5
 #define DRAWN 1000000 /* owners drawn; then they come again */
 #define START_MS INT64_C(1700000000000)
