@@ -185,6 +185,8 @@ partition_metrics(const struct partition *partition)
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
+/* What follows from minutes need not be stored; see half_hour_is_young(). Half-hours that are not
+ * the group's newest change rarely, and are stored at once. */
 static void
 add_half_hour(struct partition *partition, struct group *group, int64_t half_hour,
         const struct sparse_counts *counts)
