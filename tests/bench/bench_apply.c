@@ -186,7 +186,8 @@ apply(struct partition *partition, const struct stretch *stretch)
         if (i % AHEAD == 0) {
             partition_prepare(partition, events, count - i < AHEAD ? count - i : AHEAD, prepared);
         }
-        partition_record(partition, (int64_t)(stretch->first + i), time_at(stretch, i));
+        partition_record(
+                partition, (int64_t)(stretch->first + i), events[i % AHEAD]->event_time_ms);
         partition_count_prepared(partition, events[i % AHEAD], &prepared[i % AHEAD]);
         in_batch++;
         if (in_batch >= BATCH_EVENTS || partition_update_count(partition) >= BATCH_UPDATES ||
