@@ -4,7 +4,7 @@
  *
  * CPU time of one core, the median of the rounds. Owners follow Zipf's law with exponent 1.1, and
  * each has been seen once before the clock starts. Batches end as in the service: at 200,000 events
- * or 6,000 slots to write; taking the changes and settling is part of the time, and so is looking
+ * or 5,000 slots to write; taking the changes and settling is part of the time, and so is looking
  * ahead to the next 32 events. Without owners, several numbers of them are compared. The series are
  * those of the memory measured; 0 leaves that out.
  *
@@ -17,7 +17,7 @@
 #include <math.h>
 
 #define BATCH_EVENTS 200000
-#define BATCH_UPDATES 6000
+#define BATCH_UPDATES 5000
 #define AHEAD 32
 #define ROUNDS 5
 #define DRAWN 1000000 /* owners drawn; then they come again */

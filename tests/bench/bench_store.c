@@ -22,7 +22,7 @@
 #define VALUE_SIZE 24 /* of a packed minute */
 #define ROUNDS 5
 #define BATCH_EVENTS 200000 /* of an EXEC at most, as in the service */
-#define BATCH_UPDATES 6000
+#define BATCH_UPDATES 5000
 #define GROUP_SERIES 10 /* series that share the half-hour of a group */
 #define MINUTES 8
 #define OWNERS 5000

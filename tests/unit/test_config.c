@@ -294,7 +294,7 @@ test_defaults_fill_every_member(void **state)
     assert_string_equal(config->topics.rejected, "request-outcomes-rejected");
     assert_int_equal(config->redis.state_ttl_ms, INT64_C(8) * 24 * 3600 * 1000);
     assert_int_equal(config->batch.max_events, 200000);
-    assert_int_equal(config->batch.max_updates, 6000);
+    assert_int_equal(config->batch.max_updates, 5000);
     assert_int_equal(config->batch.linger_ms, 50);
     assert_int_equal(config->batch.commit_interval_ms, 3000);
     assert_int_equal(config->batch.publish_interval_ms, 100);
