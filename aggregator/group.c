@@ -191,7 +191,8 @@ baseline_end(int64_t minute)
     return (minute - (WINDOW_L_MINUTES - 1)) / HALF_HOUR_MINUTES;
 }
 
-/* All counters of L are in the slots of the group's series alone: few groups are ever asked. */
+/* All counters of L are in the slots of the group's series alone: limits.series_per_owner at most,
+ * and few groups are ever asked. */
 static void
 roll_windows(struct group *group)
 {

@@ -49,7 +49,7 @@ struct group {
     int64_t baseline_end;     /* B: the half-hours before this one */
     struct attempts attempts; /* enough to see that a clear group stays so */
     struct slot_tally minute_tally, half_hour_tally; /* of the newest of minutes and half_hours */
-    struct slots half_hours;                         /* stored */
+    struct slots half_hours;                         /* stored, the newest not while it is young */
     struct slots minutes; /* base counters of its series' slots; in memory only */
     struct evidence evidence;
     struct review review;

@@ -71,7 +71,9 @@ void partition_record(struct partition *partition, int64_t offset, int64_t recor
 /**
  * Count the event of the record just announced. It has passed outcome_check().
  *
- * Cost: O(1); after T has passed minutes also one evaluation for each active group and minute.
+ * Cost: O(1); after T has passed minutes also one evaluation for each active group and minute, each
+ * a scan of the group's series; after log time has, also what is forgotten with them, and the
+ * half-hours that are not young any more.
  */
 void partition_count(struct partition *partition, const struct outcome *outcome);
 

@@ -129,8 +129,9 @@ const struct config_key config_keys[] = {
         NUMBER(TYPE_INTEGER, "batch.max_events", "200000", 1, 10000000, 0, batch.max_events,
                 "Events of one batch at most"),
         NUMBER(TYPE_INTEGER, "batch.max_updates", "5000", 1, 100000, 0, batch.max_updates,
-                "Slots and names that one batch writes to Redis at most; larger ones hold Redis "
-                "up for longer"),
+                "Slots and names that one batch writes to Redis at most, but for what leaves with "
+                "the "
+                "minute or half-hour before; larger ones hold Redis up for longer"),
         NUMBER(TYPE_DURATION, "batch.linger", "50ms", 0, 10 * SECOND, 0, batch.linger_ms,
                 "How long a batch waits for more after its first event"),
         NUMBER(TYPE_DURATION, "batch.commit_interval", "3s", 100, MINUTE, 0,
